@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0
+# Shared by the scripts in this directory; source it, do not run it.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cache=${MACVTAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/macvtap-rust}
+
+# Progress goes to standard error: standard output carries results.
+note() {
+	printf '  %-8s%s\n' "$1" "$2" >&2
+}
+
+die() {
+	printf '%s: error: %s\n' "${0##*/}" "$1" >&2
+	exit 1
+}
+
+# run_logged LOG CMD... runs CMD with its output in LOG, and shows the end of
+# LOG when it fails.
+run_logged() {
+	local log=$1
+	shift
+	mkdir -p "$(dirname "$log")"
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		tail -n 15 "$log" >&2
+		return 1
+	fi
+}
+
+# Serialises the preparation of NAME between concurrent invocations. The lock
+# is released when the shell exits; children must not inherit it.
+lock_cache() {
+	mkdir -p "$cache" || die "cannot create $cache: set MACVTAP_CACHE to a writable directory"
+	exec 9>"$cache/$1.lock"
+	flock -n 9 || {
+		note WAIT "another run is preparing $1"
+		flock 9
+	}
+}
+
+unlock_cache() {
+	exec 9>&-
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || die "run this as root: it sets up a Debian build root"
+}
