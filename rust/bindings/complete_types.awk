@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Prints a --blocklist-type parameter for each type that a file made by bindgen
+# defines completely: all but empty forward types, and the numbered names of
+# anonymous ones, which mean another type in every run.
+
+function name(s)
+{
+	sub(/[^A-Za-z0-9_].*/, "", s)
+	return s
+}
+
+/^pub (struct|union) / {
+	type = name($3)
+	if (/;$/)
+		print "--blocklist-type " type
+	else
+		pending = type
+	next
+}
+
+pending != "" {
+	if (!/_unused: \[u8; 0\]/)
+		print "--blocklist-type " pending
+	pending = ""
+}
+
+/^pub type / {
+	type = name($3)
+	if (type !~ /^_bindgen_ty_/)
+		print "--blocklist-type " type
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inline functions and macros cannot be called from Rust: these wrappers can.
+ * They hold no logic, and each file wraps what one C header defines.
+ *
+ * Sorted alphabetically.
+ */
+
+#include <linux/compiler_types.h>
+
+#ifndef __rust_helper
+#define __rust_helper
+#endif
+
+#include "bitops.c"
+#include "flow_dissector.c"
+#include "if_macvlan.c"
+#include "netdevice.c"
+#include "ptr_ring.c"
+#include "skb_array.c"
+#include "skbuff.c"
+#include "sock.c"
+#include "wait.c"

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/if_vlan.h>
+#include <linux/skbuff.h>
+
+__rust_helper __u32 rust_helper_skb_get_hash(struct sk_buff *skb)
+{
+	return skb_get_hash(skb);
+}
+
+__rust_helper void rust_helper_skb_probe_transport_header(struct sk_buff *skb)
+{
+	skb_probe_transport_header(skb);
+}
+
+__rust_helper __be16 rust_helper_vlan_get_protocol_and_depth(struct sk_buff *skb,
+							     __be16 type, int *depth)
+{
+	return vlan_get_protocol_and_depth(skb, type, depth);
+}
