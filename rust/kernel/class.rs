@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Classes of devices that belong to network devices.
+//!
+//! C headers: [`include/linux/device/class.h`](srctree/include/linux/device/class.h),
+//! [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
+
+use crate::{
+    cdev::DeviceNumber,
+    net::{
+        rtnl,
+        NetDevice, //
+    },
+};
+use bindings_net as bindings;
+use core::ptr::NonNull;
+use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*,
+    str::{
+        as_char_ptr_in_const_context,
+        CStr, //
+    },
+    sync::Arc,
+    types::Opaque, //
+};
+
+/// A class whose devices are children of network devices, and seen in their network namespaces
+/// (`struct class`). Declare it as a `static`.
+#[repr(transparent)]
+pub struct NetClass(Opaque<bindings::class>);
+
+// SAFETY: A class is constant but for what the driver core keeps of it elsewhere.
+unsafe impl Sync for NetClass {}
+
+impl NetClass {
+    /// Creates a class.
+    pub const fn new(name: &'static CStr) -> Self {
+        let mut class: bindings::class = pin_init::zeroed();
+        class.name = as_char_ptr_in_const_context(name);
+        class.ns_type = &raw const bindings::net_ns_type_operations;
+        class.namespace = Some(namespace);
+        Self(Opaque::new(class))
+    }
+}
+
+/// Returns the network namespace of a class device's parent.
+///
+/// # Safety
+///
+/// `dev` must be valid, and its parent that of a network device.
+unsafe extern "C" fn namespace(dev: *const bindings::device) -> *const bindings::ns_common {
+    // SAFETY: By the safety requirements of this function. A class device is created, moved and
+    // removed under RTNL, as its parent's namespace is.
+    unsafe {
+        let parent = bindings::to_net_dev((*dev).parent);
+        &raw const (*bindings::dev_net(parent)).ns
+    }
+}
+
+/// A registered class, which is unregistered when this and its last device are dropped.
+///
+/// # Invariants
+///
+/// The class is registered.
+pub struct Registration(&'static NetClass);
+
+impl Registration {
+    /// Registers a class.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is one of that name, `ENOMEM`.
+    pub fn new(class: &'static NetClass) -> Result<Arc<Self>> {
+        // SAFETY: The class is static and initialised.
+        to_result(unsafe { bindings::class_register(class.0.get()) })?;
+        // INVARIANT: It is registered now.
+        Ok(Arc::new(Self(class), GFP_KERNEL)?)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::class_unregister(self.0 .0.get()) };
+    }
+}
+
+/// A device of a class, with a node under `/dev`, and a link to it in its network device's
+/// directory in sysfs. Dropping it removes them.
+///
+/// # Invariants
+///
+/// `device` is registered, this is the only one that unregisters it, and its parent's directory
+/// has a link `name`, a string that ends with a NUL.
+pub struct Device {
+    device: NonNull<bindings::device>,
+    name: [u8; NAME_SIZE],
+    _class: Arc<Registration>,
+}
+
+/// Space for the name of a class device, with its final NUL.
+const NAME_SIZE: usize = crate::net::device::NAME_SIZE;
+
+// SAFETY: Devices may be used on any thread.
+unsafe impl Send for Device {}
+
+impl Device {
+    /// Creates a device for a network device.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the class has a device of that name, or of that number, in this namespace;
+    /// `ENAMETOOLONG`, `ENOMEM`.
+    pub fn new(
+        class: Arc<Registration>,
+        parent: &NetDevice,
+        number: DeviceNumber,
+        name: core::fmt::Arguments<'_>,
+        _held: &mut rtnl::Held,
+    ) -> Result<Self> {
+        let name = format_name(name)?;
+        // SAFETY: By the invariants of `NetDevice`, its embedded device is valid.
+        let parent_device = unsafe { &raw mut (*parent.as_raw()).dev };
+        // SAFETY: The class is registered, the parent is valid, the format takes one string.
+        let device = from_err_ptr(unsafe {
+            bindings::device_create(
+                class.0 .0.get(),
+                parent_device,
+                number.as_raw(),
+                parent.as_raw().cast(),
+                c"%s".as_ptr().cast(),
+                name.as_ptr(),
+            )
+        })?;
+        // SAFETY: Both are registered, and `name` ends with a NUL.
+        let linked = to_result(unsafe {
+            bindings::sysfs_create_link(
+                &raw mut (*parent_device).kobj,
+                &raw mut (*device).kobj,
+                name.as_ptr().cast(),
+            )
+        });
+        if let Err(error) = linked {
+            // SAFETY: It was registered just now.
+            unsafe { bindings::device_unregister(device) };
+            return Err(error);
+        }
+        // INVARIANT: The device and the link are there.
+        Ok(Self {
+            // SAFETY: `device_create()` returns an error or a valid pointer.
+            device: unsafe { NonNull::new_unchecked(device) },
+            name,
+            _class: class,
+        })
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let device = self.device.as_ptr();
+        // SAFETY: By the type invariants, the device and the link are there, and a registered
+        // device has a reference of its parent.
+        unsafe {
+            bindings::sysfs_remove_link(
+                &raw mut (*(*device).parent).kobj,
+                self.name.as_ptr().cast(),
+            );
+            bindings::device_unregister(device);
+        }
+    }
+}
+
+/// Formats a name into a buffer that ends with a NUL.
+fn format_name(name: core::fmt::Arguments<'_>) -> Result<[u8; NAME_SIZE]> {
+    struct Buffer {
+        bytes: [u8; NAME_SIZE],
+        len: usize,
+    }
+
+    impl core::fmt::Write for Buffer {
+        fn write_str(&mut self, s: &str) -> core::fmt::Result {
+            // The last byte stays zero.
+            let room = self
+                .bytes
+                .get_mut(self.len..NAME_SIZE - 1)
+                .ok_or(core::fmt::Error)?;
+            room.get_mut(..s.len())
+                .ok_or(core::fmt::Error)?
+                .copy_from_slice(s.as_bytes());
+            self.len += s.len();
+            Ok(())
+        }
+    }
+
+    let mut buffer = Buffer {
+        bytes: [0; NAME_SIZE],
+        len: 0,
+    };
+    core::fmt::write(&mut buffer, name).map_err(|_| ENAMETOOLONG)?;
+    Ok(buffer.bytes)
+}

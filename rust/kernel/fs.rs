@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files.
+
+mod operations;
+
+pub use operations::{
+    FileOperations,
+    KiocbExt,
+    Operations,
+    PollTable, //
+};

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of a character device's files.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/poll.h`](srctree/include/linux/poll.h)
+
+use crate::{
+    cdev::DeviceNumber,
+    wait::{
+        PollEvents,
+        WaitQueue, //
+    },
+};
+use bindings_net as bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::from_result,
+    fs::{
+        File,
+        Kiocb, //
+    },
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+    ModuleMetadata, //
+};
+
+/// What can be done with the open files of a character device.
+///
+/// The C table is [`FileOperations`].
+pub trait Operations: Sized {
+    /// What an open file owns.
+    type Ptr: ForeignOwnable + Send + Sync;
+
+    /// The module that the operations are in. Each open file pins it.
+    type OwnerModule: ModuleMetadata;
+
+    /// Whether reads and writes honour `IOCB_NOWAIT`.
+    const NOWAIT: bool;
+
+    /// Opens a file of the node with a device number.
+    fn open(number: DeviceNumber, file: &File) -> Result<Self::Ptr>;
+
+    /// Closes a file: nobody uses it any more.
+    fn release(ptr: Self::Ptr);
+
+    /// Reads from a file.
+    fn read_iter(kiocb: &mut Kiocb<'_, Self::Ptr>, to: &mut IovIterDest<'_>) -> Result<usize>;
+
+    /// Writes to a file.
+    fn write_iter(kiocb: &mut Kiocb<'_, Self::Ptr>, from: &mut IovIterSource<'_>) -> Result<usize>;
+
+    /// Returns which events a file is ready for, and registers for others with `table`.
+    fn poll<'a>(
+        ptr: <Self::Ptr as ForeignOwnable>::Borrowed<'a>,
+        table: &PollTable<'a>,
+    ) -> PollEvents;
+
+    /// Handles an ioctl. 32-bit callers come here as well, with their pointers extended.
+    fn ioctl(
+        ptr: <Self::Ptr as ForeignOwnable>::Borrowed<'_>,
+        cmd: u32,
+        arg: usize,
+    ) -> Result<isize>;
+}
+
+/// The C table of a device's [`Operations`] (`struct file_operations`). Declare it as a `static`.
+///
+/// # Invariants
+///
+/// The table is that of `T`.
+#[repr(transparent)]
+pub struct FileOperations<T> {
+    table: bindings::file_operations,
+    _operations: PhantomData<T>,
+}
+
+// SAFETY: The table is constant.
+unsafe impl<T> Sync for FileOperations<T> {}
+
+impl<T: Operations> FileOperations<T> {
+    /// Creates the table of `T`.
+    pub const fn new() -> Self {
+        let mut table: bindings::file_operations = pin_init::zeroed();
+        table.owner = T::OwnerModule::THIS_MODULE.as_ptr();
+        table.open = Some(Self::open);
+        table.release = Some(Self::release);
+        table.read_iter = Some(Self::read_iter);
+        table.write_iter = Some(Self::write_iter);
+        table.poll = Some(Self::poll);
+        table.unlocked_ioctl = Some(Self::ioctl);
+        table.compat_ioctl = bindings::compat_ptr_ioctl;
+        // INVARIANT: All callbacks are those of `T`.
+        Self {
+            table,
+            _operations: PhantomData,
+        }
+    }
+
+    /// Returns the C table.
+    pub const fn as_raw(&'static self) -> *const bindings::file_operations {
+        &raw const self.table
+    }
+
+    /// Returns what a file owns; `None` if it is not one with this table.
+    ///
+    /// # Safety
+    ///
+    /// `file` must point to a file that stays open during `'a`.
+    pub unsafe fn data_of<'a>(
+        &'static self,
+        file: *const bindings::file,
+    ) -> Option<<T::Ptr as ForeignOwnable>::Borrowed<'a>> {
+        // SAFETY: By the safety requirements of this function, the file is valid; neither field
+        // changes while it is open.
+        let (table, private) = unsafe { ((*file).f_op, (*file).private_data) };
+        if !core::ptr::eq(table, self.as_raw()) || private.is_null() {
+            return None;
+        }
+        // SAFETY: By the type invariants, `open` has stored this, and the file stays open.
+        Some(unsafe { T::Ptr::borrow(private) })
+    }
+
+    /// # Safety
+    ///
+    /// `inode` and `file` must be valid, for a file that is being opened with this table.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        from_result(|| {
+            // SAFETY: By the safety requirements of this function.
+            let number = DeviceNumber::from_raw(unsafe { (*inode).i_rdev });
+            // SAFETY: As above; a file that is being opened is not used by anyone else.
+            let ptr = T::open(number, unsafe { File::from_raw_file(file) })?;
+            // SAFETY: As above.
+            unsafe {
+                (*file).private_data = ptr.into_foreign();
+                if T::NOWAIT {
+                    (*file).f_mode |= bindings::FMODE_NOWAIT;
+                }
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be valid, for a file that was opened with this table and is being released.
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: By the safety requirements of this function, `open` has stored this, and nobody
+        // borrows it any more.
+        T::release(unsafe { T::Ptr::from_foreign((*file).private_data) });
+        0
+    }
+
+    /// # Safety
+    ///
+    /// `kiocb` must be valid, for a file opened with this table, and so must `iter`, to write to.
+    unsafe extern "C" fn read_iter(
+        kiocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: By the safety requirements of this function.
+        let (mut kiocb, iter) = unsafe { (Kiocb::from_raw(kiocb), IovIterDest::from_raw(iter)) };
+        match T::read_iter(&mut kiocb, iter) {
+            Ok(len) => len as isize,
+            Err(error) => error.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `kiocb` must be valid, for a file opened with this table, and so must `iter`, to read from.
+    unsafe extern "C" fn write_iter(
+        kiocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> isize {
+        // SAFETY: By the safety requirements of this function.
+        let (mut kiocb, iter) = unsafe { (Kiocb::from_raw(kiocb), IovIterSource::from_raw(iter)) };
+        match T::write_iter(&mut kiocb, iter) {
+            Ok(len) => len as isize,
+            Err(error) => error.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be valid, for a file opened with this table, and `table` null or valid.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: By the safety requirements of this function, `open` has stored this, and the
+        // file stays open meanwhile.
+        let ptr = unsafe { T::Ptr::borrow((*file).private_data) };
+        let table = PollTable {
+            file,
+            table,
+            _file: PhantomData,
+        };
+        T::poll(ptr, &table).bits()
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be valid, for a file opened with this table.
+    unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+        // SAFETY: By the safety requirements of this function, `open` has stored this, and the
+        // file stays open meanwhile.
+        let ptr = unsafe { T::Ptr::borrow((*file).private_data) };
+        match T::ioctl(ptr, cmd, arg) {
+            Ok(value) => value as c_long,
+            Err(error) => error.to_errno() as c_long,
+        }
+    }
+}
+
+impl<T: Operations> Default for FileOperations<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where a poll callback registers for wake-ups (`struct poll_table_struct`).
+///
+/// # Invariants
+///
+/// `file` is valid and being polled, and `table` is null or valid. What is borrowed for all of
+/// `'a` is owned by the file, and stays until it is released.
+pub struct PollTable<'a> {
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+    // Invariant in `'a`: a shorter one would let in a wait queue that does not live long enough.
+    _file: PhantomData<fn(&'a Opaque<bindings::file>) -> &'a Opaque<bindings::file>>,
+}
+
+impl<'a> PollTable<'a> {
+    /// Registers for the wake-ups of a wait queue that belongs to the file.
+    #[inline]
+    pub fn register(&self, wait_queue: &'a WaitQueue) {
+        // SAFETY: By the type invariants, the file and the table are valid. The wait queue lives
+        // until the file is released, when all registrations are gone.
+        unsafe { bindings::poll_wait(self.file, wait_queue.as_raw(), self.table) };
+    }
+}
+
+/// Additions to [`Kiocb`].
+pub trait KiocbExt {
+    /// Returns whether the caller does not want to wait: the file is open with `O_NONBLOCK`, or
+    /// the request has `IOCB_NOWAIT`.
+    fn nonblock(&self) -> bool;
+}
+
+impl<T: ForeignOwnable> KiocbExt for Kiocb<'_, T> {
+    #[inline]
+    fn nonblock(&self) -> bool {
+        // SAFETY: By the type invariants of `Kiocb`, it is valid, and so is its file.
+        let (iocb_flags, file_flags) = unsafe {
+            let kiocb = self.as_raw();
+            (
+                (*kiocb).ki_flags,
+                core::ptr::read_volatile(&raw const (*(*kiocb).ki_filp).f_flags),
+            )
+        };
+        iocb_flags & bindings::IOCB_NOWAIT != 0
+            || file_flags & kernel::fs::file::flags::O_NONBLOCK != 0
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Additions to the `kernel` crate's IO vectors.
+//!
+//! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
+
+use bindings_net as bindings;
+use kernel::{
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+};
+
+/// Additions to [`IovIterSource`].
+pub trait SourceExt {
+    /// Reads exactly `N` bytes (`copy_from_iter_full()`).
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if there are fewer bytes, or some of them cannot be read. The position is then
+    /// unspecified.
+    fn read_array<const N: usize>(&mut self) -> Result<[u8; N]>;
+}
+
+impl SourceExt for IovIterSource<'_> {
+    #[inline]
+    fn read_array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        if self.copy_from_iter(&mut bytes) == N {
+            Ok(bytes)
+        } else {
+            Err(EFAULT)
+        }
+    }
+}
+
+/// Additions to [`IovIterDest`].
+pub trait DestExt {
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if there is less room, or some of it cannot be written.
+    fn write_all(&mut self, bytes: &[u8]) -> Result;
+
+    /// Writes `len` zero bytes (`iov_iter_zero()`).
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if there is less room, or some of it cannot be written.
+    fn write_zeroes(&mut self, len: usize) -> Result;
+}
+
+impl DestExt for IovIterDest<'_> {
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> Result {
+        if self.copy_to_iter(bytes) == bytes.len() {
+            Ok(())
+        } else {
+            Err(EFAULT)
+        }
+    }
+
+    #[inline]
+    fn write_zeroes(&mut self, len: usize) -> Result {
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: By the type invariants of `IovIterDest`, this is a valid `iov_iter` to write to.
+        if unsafe { bindings::iov_iter_zero(len, self.as_raw()) } == len {
+            Ok(())
+        } else {
+            Err(EFAULT)
+        }
+    }
+}

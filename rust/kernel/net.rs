@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Networking.
+//!
+//! How a packet is owned is the heart of it: a [`SkBuff`] is consumed by whatever takes the packet
+//! over, or dropped with a [`DropReason`]; there is no third way.
+
+pub mod device;
+mod drop_reason;
+pub mod gso;
+pub mod macvlan;
+mod namespace;
+pub mod notifier;
+pub mod rtnl;
+mod skb_array;
+mod skbuff;
+pub mod sock;
+
+pub use device::NetDevice;
+pub use drop_reason::DropReason;
+pub use namespace::Namespace;
+pub use skb_array::SkbArray;
+pub use skbuff::{
+    FlowKeys,
+    IpSummed,
+    SkBuff,
+    VlanTag, //
+};

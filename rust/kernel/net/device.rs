@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::rtnl;
+use bindings_net as bindings;
+use core::{
+    mem::offset_of,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        aref::AlwaysRefCounted,
+        atomic::{
+            atomic_load,
+            Relaxed, //
+        },
+    },
+    types::Opaque, //
+};
+
+/// What a device or a receiver can do with packets (`netdev_features_t`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Features(u64);
+
+impl Features {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Scatter/gather.
+    pub const SG: Self = Self(bindings::NETIF_F_SG);
+    /// Packets with a list of fragments.
+    pub const FRAGLIST: Self = Self(bindings::NETIF_F_FRAGLIST);
+    /// Generic segmentation.
+    pub const GSO: Self = Self(bindings::NETIF_F_GSO);
+    /// Generic receive offload.
+    pub const GRO: Self = Self(bindings::NETIF_F_GRO);
+    /// Large receive offload.
+    pub const LRO: Self = Self(bindings::NETIF_F_LRO);
+    /// Checksums of any protocol.
+    pub const HW_CSUM: Self = Self(bindings::NETIF_F_HW_CSUM);
+    /// All features that have to do with checksums.
+    pub const CSUM_MASK: Self = Self(bindings::NETIF_F_CSUM_MASK);
+    /// TCP segmentation over IPv4.
+    pub const TSO: Self = Self(bindings::NETIF_F_TSO);
+    /// TCP segmentation over IPv6.
+    pub const TSO6: Self = Self(bindings::NETIF_F_TSO6);
+    /// TCP segmentation with ECN.
+    pub const TSO_ECN: Self = Self(bindings::NETIF_F_TSO_ECN);
+    /// UDP segmentation.
+    pub const GSO_UDP_L4: Self = Self(bindings::NETIF_F_GSO_UDP_L4);
+
+    /// Creates features from `netdev_features_t` bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Returns the `netdev_features_t` bits.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Returns these features and `other`.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns these features less `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Returns whether any of `other` is among these features.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Space for the name of a device, with its final NUL (`IFNAMSIZ`).
+pub const NAME_SIZE: usize = bindings::IFNAMSIZ as usize;
+
+/// Size of the `struct sockaddr` in a `struct ifreq`, in bytes.
+pub const SOCKADDR_SIZE: usize = size_of::<bindings::sockaddr>();
+
+/// A network device (`struct net_device`).
+///
+/// # Invariants
+///
+/// The device is initialised, and not freed while it is borrowed.
+#[repr(transparent)]
+pub struct NetDevice(Opaque<bindings::net_device>);
+
+// SAFETY: A `net_device` may be used on any thread.
+unsafe impl Send for NetDevice {}
+// SAFETY: The methods below read fields atomically, read what never changes, or take evidence of
+// RTNL.
+unsafe impl Sync for NetDevice {}
+
+impl NetDevice {
+    /// Uses a C device.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must point to an initialised device that stays valid during `'a`.
+    #[inline]
+    pub unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
+        // INVARIANT: By the safety requirements of this function.
+        // SAFETY: `NetDevice` is transparent, and the pointer is valid during `'a`.
+        unsafe { &*dev.cast() }
+    }
+
+    /// Returns the C device.
+    #[inline]
+    pub fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// Returns the index of the device in its network namespace.
+    ///
+    /// Positive from registration on; it changes when the device moves to a namespace where it is
+    /// taken.
+    pub fn ifindex(&self) -> i32 {
+        // SAFETY: By the type invariants, the field is valid for reading.
+        unsafe { atomic_load(&raw mut (*self.as_raw()).ifindex, Relaxed) }
+    }
+
+    /// Returns the features that are on.
+    pub fn features(&self) -> Features {
+        // SAFETY: By the type invariants, the field is valid for reading.
+        Features(unsafe { atomic_load(&raw mut (*self.as_raw()).features, Relaxed) })
+    }
+
+    /// Returns the length of the transmit queue, in packets.
+    pub fn tx_queue_len(&self) -> u32 {
+        // SAFETY: By the type invariants, the field is valid for reading.
+        unsafe { atomic_load(&raw mut (*self.as_raw()).tx_queue_len, Relaxed) }
+    }
+
+    /// Returns the length of the device's link-layer address, in bytes.
+    pub fn addr_len(&self) -> u8 {
+        // SAFETY: By the type invariants, the field is valid for reading, and it is set up before
+        // the device is registered.
+        unsafe { (*self.as_raw()).addr_len }
+    }
+
+    /// Returns the name, padded with NULs.
+    pub fn name(&self, _held: &rtnl::Held) -> [u8; NAME_SIZE] {
+        // SAFETY: By the type invariants, the field is valid; names change under RTNL only.
+        unsafe { (*self.as_raw()).name.map(|c| c as u8) }
+    }
+
+    /// Returns the network namespace the device is in.
+    pub fn namespace<'a>(&'a self, _held: &'a rtnl::Held) -> &'a super::Namespace {
+        // SAFETY: By the type invariants, the device is valid.
+        let net = unsafe { bindings::dev_net(self.as_raw()) };
+        // SAFETY: A device leaves its namespace under RTNL only, and the namespace stays while
+        // there is a device in it. `Namespace` is transparent.
+        unsafe { &*net.cast() }
+    }
+
+    /// Returns the link-layer address as the bytes of a `struct sockaddr`.
+    #[inline]
+    pub fn mac_address(&self, held: &rtnl::Held) -> [u8; SOCKADDR_SIZE] {
+        let mut sockaddr = [0; SOCKADDR_SIZE];
+        let mut name = self.name(held);
+        // The device is there under RTNL, so it is found by its name.
+        //
+        // SAFETY: `sockaddr` has the size of a `struct sockaddr` of bytes, the namespace is valid,
+        // and the name ends with a NUL.
+        unsafe {
+            bindings::netif_get_mac_address(
+                sockaddr.as_mut_ptr().cast(),
+                self.namespace(held).as_raw(),
+                name.as_mut_ptr().cast(),
+            );
+        }
+        sockaddr
+    }
+
+    /// Sets the link-layer address to that of a `struct sockaddr`, as a user wants it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for another address family or a longer address, `EADDRNOTAVAIL` for a multicast or
+    /// a zero address, and what the driver returns.
+    pub fn set_mac_address(&self, sockaddr: [u8; SOCKADDR_SIZE], _held: &mut rtnl::Held) -> Result {
+        if usize::from(self.addr_len()) > SOCKADDR_SIZE {
+            return Err(EINVAL);
+        }
+        let mut storage: bindings::__kernel_sockaddr_storage = pin_init::zeroed();
+        // SAFETY: A `sockaddr` fits into a `sockaddr_storage`, and `storage` is a local variable.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                sockaddr.as_ptr(),
+                (&raw mut storage).cast::<u8>(),
+                SOCKADDR_SIZE,
+            );
+        }
+        // SAFETY: By the type invariants, the device is valid; RTNL is held, and lent, because
+        // notifiers run.
+        to_result(unsafe {
+            bindings::dev_set_mac_address_user(self.as_raw(), &mut storage, ptr::null_mut())
+        })
+    }
+
+    /// Recomputes the features that are on, after what the driver wants has changed.
+    pub fn update_features(&self, _held: &mut rtnl::Held) {
+        // SAFETY: By the type invariants, the device is valid; RTNL is held, and lent, because
+        // notifiers run.
+        unsafe { bindings::netdev_update_features(self.as_raw()) };
+    }
+
+    /// Sets the default length of the transmit queue, in packets. For `setup` callbacks.
+    pub fn set_tx_queue_len(&self, len: u32, _held: &mut rtnl::Held) {
+        // SAFETY: By the type invariants, the field is valid; RTNL is held, so it is the only
+        // write.
+        unsafe { (*self.as_raw()).tx_queue_len = len };
+    }
+
+    /// Returns whether the device was created by the link operations at `ops`.
+    pub(crate) fn has_link_ops(&self, ops: *const bindings::rtnl_link_ops) -> bool {
+        // SAFETY: By the type invariants, the field is valid, and is set up before the device is
+        // registered.
+        ptr::eq(unsafe { (*self.as_raw()).rtnl_link_ops }, ops)
+    }
+}
+
+// SAFETY: `dev_hold()` and `dev_put()` count references; the device is freed only when all have
+// been put.
+unsafe impl AlwaysRefCounted for NetDevice {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariants, the device is valid.
+        unsafe { bindings::dev_hold(self.as_raw()) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the safety requirements of this function, the caller owns a reference.
+        unsafe { bindings::dev_put(obj.as_ptr().cast()) };
+    }
+}
+
+const _: () = assert!(offset_of!(bindings::sockaddr, sa_family) == 0);

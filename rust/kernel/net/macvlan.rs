@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kinds of links that are made over macvlan.
+//!
+//! Everything here is generic: only a module with such a kind depends on macvlan.
+//!
+//! C headers: [`include/linux/if_macvlan.h`](srctree/include/linux/if_macvlan.h),
+//! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
+
+use super::{
+    device::Features,
+    rtnl,
+    NetDevice, //
+};
+use bindings_net as bindings;
+use core::{
+    marker::PhantomData,
+    mem::offset_of,
+    ptr, //
+};
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    str::{
+        as_char_ptr_in_const_context,
+        CStr, //
+    },
+    types::Opaque, //
+};
+
+/// A kind of link over macvlan.
+///
+/// All of macvlan's attributes and modes work with it.
+pub trait LinkKind: Sized + Send + Sync + 'static {
+    /// The kind, as in `ip link add type KIND`.
+    const KIND: &'static CStr;
+
+    /// What each link has beside macvlan's data.
+    ///
+    /// It is initialised when a link is made. It is not dropped, because rtnetlink frees it
+    /// without notice: [`dellink`](Self::dellink), and the handler of the following
+    /// [`Event::Unregister`](super::notifier::Event::Unregister), must leave nothing to drop.
+    type Private: Send + Sync;
+
+    /// Sets the defaults of a device that is being made.
+    fn setup(device: &NetDevice, held: &mut rtnl::Held);
+
+    /// Initialises what a link has.
+    fn private() -> impl PinInit<Self::Private>;
+
+    /// Makes a link: must call [`NewLink::create`].
+    fn newlink(link: NewLink<'_, Self>, held: &mut rtnl::Held) -> Result;
+
+    /// Unmakes a link. It is unregistered afterwards.
+    fn dellink(link: Link<'_, Self>, held: &mut rtnl::Held);
+}
+
+/// A device's private area.
+#[repr(C)]
+struct Private<P> {
+    // First: macvlan finds its data there.
+    vlan: Opaque<bindings::macvlan_dev>,
+    data: P,
+}
+
+/// A link of some kind.
+///
+/// # Invariants
+///
+/// The device's private area is a `Private<T::Private>`, and initialised.
+pub struct Link<'a, T: LinkKind> {
+    device: &'a NetDevice,
+    _kind: PhantomData<T>,
+}
+
+impl<T: LinkKind> Clone for Link<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: LinkKind> Copy for Link<'_, T> {}
+
+impl<'a, T: LinkKind> Link<'a, T> {
+    /// Returns the link that `private` belongs to.
+    ///
+    /// # Safety
+    ///
+    /// `private` must be the data of a link of kind `T` that stays valid during `'a`.
+    pub unsafe fn from_private(private: *const T::Private) -> Self {
+        // SAFETY: By the safety requirements of this function, it is a field of that structure.
+        // macvlan sets `dev` before anything else.
+        let device = unsafe {
+            let area = private.byte_sub(offset_of!(Private<T::Private>, data));
+            NetDevice::from_raw((*area.cast::<bindings::macvlan_dev>()).dev)
+        };
+        // INVARIANT: By the safety requirements of this function.
+        Self {
+            device,
+            _kind: PhantomData,
+        }
+    }
+
+    /// Returns the device.
+    pub fn device(&self) -> &'a NetDevice {
+        self.device
+    }
+
+    fn area(&self) -> *mut Private<T::Private> {
+        // SAFETY: By the type invariants, the device is valid.
+        unsafe { bindings::netdev_priv(self.device.as_raw()) }.cast()
+    }
+
+    fn vlan(&self) -> *mut bindings::macvlan_dev {
+        self.area().cast()
+    }
+
+    /// Returns what the link has beside macvlan's data.
+    pub fn private(&self) -> Pin<&'a T::Private> {
+        // SAFETY: By the type invariants, the data is initialised; it does not move.
+        unsafe { Pin::new_unchecked(&(*self.area()).data) }
+    }
+
+    /// Counts a packet that could not be sent.
+    #[inline]
+    pub fn count_tx_dropped(&self) {
+        // SAFETY: By the type invariants, the structure is valid.
+        unsafe { bindings::macvlan_inc_tx_dropped(self.vlan()) };
+    }
+
+    /// Counts a packet that was received and could not be delivered.
+    #[inline]
+    pub fn count_rx_dropped(&self) {
+        // SAFETY: By the type invariants, the structure is valid.
+        unsafe { bindings::macvlan_count_rx(self.vlan(), 0, false, false) };
+    }
+
+    /// Sets which of the features that a user may change are on.
+    pub fn set_features(&self, features: Features, held: &mut rtnl::Held) {
+        // SAFETY: By the type invariants, the structure is valid; this field is accessed under
+        // RTNL.
+        unsafe { (*self.vlan()).set_features = features.bits() };
+        self.device.update_features(held);
+    }
+}
+
+/// A link that is being made.
+///
+/// # Invariants
+///
+/// `params` and `extack` are those of a `newlink` callback that is running.
+pub struct NewLink<'a, T: LinkKind> {
+    link: Link<'a, T>,
+    params: *mut bindings::rtnl_newlink_params,
+    extack: *mut bindings::netlink_ext_ack,
+}
+
+impl<'a, T: LinkKind> NewLink<'a, T> {
+    /// Returns the link.
+    ///
+    /// Its device is not registered yet, and macvlan's data not initialised.
+    pub fn link(&self) -> Link<'a, T> {
+        self.link
+    }
+
+    /// Registers the device and connects it with its lower device (`macvlan_common_newlink()`).
+    ///
+    /// There is no way back from that, so nothing that may fail must follow.
+    ///
+    /// # Errors
+    ///
+    /// What macvlan, the device's registration or a notifier says, with a message for the user
+    /// where there is one.
+    pub fn create(self, _held: &mut rtnl::Held) -> Result {
+        // SAFETY: By the type invariants, all are valid; RTNL is held, and lent, because notifiers
+        // run.
+        to_result(unsafe {
+            bindings::macvlan_common_newlink(self.link.device.as_raw(), self.params, self.extack)
+        })
+    }
+}
+
+/// The C table of a kind of links (`struct rtnl_link_ops`). Declare it as a `static`.
+///
+/// # Invariants
+///
+/// The callbacks are those of `T`.
+#[repr(transparent)]
+pub struct LinkOps<T> {
+    // Registration writes to it.
+    ops: Opaque<bindings::rtnl_link_ops>,
+    _kind: PhantomData<T>,
+}
+
+// SAFETY: Only rtnetlink writes to the table, with locks of its own.
+unsafe impl<T> Sync for LinkOps<T> {}
+
+impl<T: LinkKind> LinkOps<T> {
+    /// Creates the table of `T`.
+    pub const fn new() -> Self {
+        let mut ops: bindings::rtnl_link_ops = pin_init::zeroed();
+        ops.kind = as_char_ptr_in_const_context(T::KIND);
+        ops.priv_size = size_of::<Private<T::Private>>();
+        ops.setup = Some(Self::setup);
+        ops.newlink = Some(Self::newlink);
+        ops.dellink = Some(Self::dellink);
+        ops.get_link_net = Some(Self::link_net);
+        // INVARIANT: All callbacks are those of `T`.
+        Self {
+            ops: Opaque::new(ops),
+            _kind: PhantomData,
+        }
+    }
+
+    /// Returns the link that a device is, if it is of this kind.
+    pub fn link_of<'a>(&'static self, device: &'a NetDevice) -> Option<Link<'a, T>> {
+        device.has_link_ops(self.ops.get()).then(||
+            // INVARIANT: rtnetlink made the device with this table, whose `newlink` initialises
+            // the private area before it registers the device.
+            Link {
+                device,
+                _kind: PhantomData,
+            })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be valid and being made with this table. The caller holds RTNL, and has lent
+    /// its evidence.
+    unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
+        // SAFETY: By the safety requirements of this function.
+        unsafe {
+            bindings::macvlan_common_setup(dev);
+            T::setup(NetDevice::from_raw(dev), rtnl::Held::assume());
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be valid and made with this table, but not registered, `params` and `extack`
+    /// valid. The caller holds RTNL, and has lent its evidence.
+    unsafe extern "C" fn newlink(
+        dev: *mut bindings::net_device,
+        params: *mut bindings::rtnl_newlink_params,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the safety requirements of this function, the private area has the size
+            // that the table says, and nobody else knows of it.
+            let data = unsafe {
+                let area = bindings::netdev_priv(dev).cast::<Private<T::Private>>();
+                // `Link::from_private` relies on it before macvlan sets it, too.
+                (*area.cast::<bindings::macvlan_dev>()).dev = dev;
+                &raw mut (*area).data
+            };
+            // SAFETY: As above; the area does not move.
+            unsafe { pin_init::raw_init(data, T::private()) };
+            // INVARIANT: The private area is initialised.
+            let link = Link {
+                // SAFETY: By the safety requirements of this function.
+                device: unsafe { NetDevice::from_raw(dev) },
+                _kind: PhantomData,
+            };
+            // INVARIANT: By the safety requirements of this function.
+            let new = NewLink {
+                link,
+                params,
+                extack,
+            };
+            // SAFETY: By the safety requirements of this function.
+            if let Err(error) = T::newlink(new, unsafe { rtnl::Held::assume() }) {
+                // SAFETY: It was initialised above, and the device is not registered.
+                unsafe { ptr::drop_in_place(data) };
+                return Err(error);
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be valid and made with this table, `head` null or valid. The caller holds RTNL,
+    /// and has lent its evidence.
+    unsafe extern "C" fn dellink(dev: *mut bindings::net_device, head: *mut bindings::list_head) {
+        // INVARIANT: `newlink` has initialised the private area.
+        let link = Link {
+            // SAFETY: By the safety requirements of this function.
+            device: unsafe { NetDevice::from_raw(dev) },
+            _kind: PhantomData,
+        };
+        // SAFETY: As above.
+        T::dellink(link, unsafe { rtnl::Held::assume() });
+        // SAFETY: As above.
+        unsafe { bindings::macvlan_dellink(dev, head) };
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be valid and made with this table. The caller holds RTNL or is in an RCU
+    /// read-side critical section.
+    unsafe extern "C" fn link_net(dev: *const bindings::net_device) -> *mut bindings::net {
+        // SAFETY: By the safety requirements of this function; macvlan's data comes first, and
+        // its lower device stays as long as the link.
+        unsafe {
+            let vlan = bindings::netdev_priv(dev).cast::<bindings::macvlan_dev>();
+            bindings::dev_net((*vlan).lowerdev)
+        }
+    }
+}
+
+impl<T: LinkKind> Default for LinkOps<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A registered kind of links. Dropping it deletes all links of the kind.
+///
+/// # Invariants
+///
+/// The table is registered.
+pub struct Registration<T: LinkKind>(&'static LinkOps<T>);
+
+impl<T: LinkKind> Registration<T> {
+    /// Registers a kind of links (`macvlan_link_register()`).
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is one.
+    pub fn new(ops: &'static LinkOps<T>) -> Result<Self> {
+        // SAFETY: The table is static and complete but for what macvlan adds.
+        to_result(unsafe { bindings::macvlan_link_register(ops.ops.get()) })?;
+        // INVARIANT: It is registered now.
+        Ok(Self(ops))
+    }
+}
+
+impl<T: LinkKind> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::rtnl_link_unregister(self.0.ops.get()) };
+    }
+}

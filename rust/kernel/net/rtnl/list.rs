@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A list that RTNL protects.
+//!
+//! C header: [`include/linux/list.h`](srctree/include/linux/list.h)
+
+use super::Held;
+use core::{
+    cell::UnsafeCell,
+    marker::{
+        PhantomData,
+        PhantomPinned, //
+    },
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    bindings,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+};
+
+/// Links an object into one [`List`].
+///
+/// # Invariants
+///
+/// Both pointers are null while the object is on no list; otherwise the links are part of a valid
+/// circular list whose other entries are the links of its list's other objects and the list head.
+/// Accessed under RTNL only.
+#[repr(transparent)]
+pub struct Links {
+    inner: UnsafeCell<bindings::list_head>,
+    _pin: PhantomPinned,
+}
+
+// SAFETY: Links are accessed with evidence of RTNL only.
+unsafe impl Send for Links {}
+// SAFETY: As above.
+unsafe impl Sync for Links {}
+
+impl Links {
+    /// Creates links that are on no list.
+    pub const fn new() -> Self {
+        // INVARIANT: Both pointers are null.
+        Self {
+            inner: UnsafeCell::new(bindings::list_head {
+                next: ptr::null_mut(),
+                prev: ptr::null_mut(),
+            }),
+            _pin: PhantomPinned,
+        }
+    }
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Objects that can be on a [`List`].
+///
+/// # Safety
+///
+/// `links` must always return the same field of the object, which must not move while the object
+/// is referenced, and `from_links` must be its inverse.
+pub unsafe trait Linked: AlwaysRefCounted {
+    /// Returns the links of an object.
+    fn links(&self) -> &Links;
+
+    /// Returns the object that embeds `links`.
+    ///
+    /// # Safety
+    ///
+    /// `links` must point to the links of a valid object.
+    unsafe fn from_links(links: *mut Links) -> NonNull<Self>;
+}
+
+/// A list that owns a reference of each object on it.
+///
+/// It has the layout of `struct list_head`, and may stand for one in a C structure.
+///
+/// # Invariants
+///
+/// The head is initialised; it and the [`Links`] of the objects on the list form a valid circular
+/// list, and the list owns a reference of each of them. Accessed under RTNL only.
+#[repr(transparent)]
+pub struct List<T: Linked> {
+    head: UnsafeCell<bindings::list_head>,
+    _owner: PhantomData<ARef<T>>,
+    _pin: PhantomPinned,
+}
+
+// SAFETY: The list is accessed with evidence of RTNL only; its objects may be on any thread.
+unsafe impl<T: Linked + Send + Sync> Send for List<T> {}
+// SAFETY: As above.
+unsafe impl<T: Linked + Send + Sync> Sync for List<T> {}
+
+impl<T: Linked> List<T> {
+    /// Appends an object. Gives it back if it is on a list already.
+    pub fn push_back(&self, object: ARef<T>, _held: &mut Held) -> Result<(), ARef<T>> {
+        let links = object.links().inner.get();
+        // SAFETY: The evidence is exclusive, so nothing else accesses the links.
+        if !unsafe { (*links).next }.is_null() {
+            return Err(object);
+        }
+        let head = self.head.get();
+        // SAFETY: By the type invariants, the head and the last entry are valid. The evidence is
+        // exclusive, so nothing else accesses them or `links`.
+        unsafe {
+            let last = (*head).prev;
+            (*links).next = head;
+            (*links).prev = last;
+            (*last).next = links;
+            (*head).prev = links;
+        }
+        // INVARIANT: The reference is owned by the list from here on.
+        let _ = ARef::into_raw(object);
+        Ok(())
+    }
+
+    /// Takes an object off the list it is on, if any.
+    pub fn remove(object: &T, _held: &mut Held) -> Option<ARef<T>> {
+        let links = object.links().inner.get();
+        // SAFETY: The evidence is exclusive, so nothing else accesses the links. By their
+        // invariants, they are on no list or their neighbours are valid.
+        unsafe {
+            let (next, prev) = ((*links).next, (*links).prev);
+            if next.is_null() {
+                return None;
+            }
+            (*prev).next = next;
+            (*next).prev = prev;
+            (*links).next = ptr::null_mut();
+            (*links).prev = ptr::null_mut();
+        }
+        // SAFETY: The list owned a reference of the object, and does so no more.
+        Some(unsafe { ARef::from_raw(NonNull::from(object)) })
+    }
+
+    /// Takes the first object off the list.
+    pub fn pop_front(&self, held: &mut Held) -> Option<ARef<T>> {
+        let first = self.iter(held).next().map(ptr::from_ref)?;
+        // SAFETY: The list owns a reference of the object, so it is valid; `remove` hands that
+        // reference over.
+        Self::remove(unsafe { &*first }, held)
+    }
+
+    /// Iterates over the objects.
+    pub fn iter<'a>(&'a self, _held: &'a Held) -> Iter<'a, T> {
+        let head = self.head.get();
+        Iter {
+            head,
+            // SAFETY: By the type invariants, the head is initialised; nothing writes to it while
+            // the evidence is borrowed.
+            next: unsafe { (*head).next },
+            _list: PhantomData,
+        }
+    }
+}
+
+/// Iterator over the objects of a [`List`].
+///
+/// # Invariants
+///
+/// `next` is `head`, or the links of an object that is on the list. The list does not change
+/// during `'a`.
+pub struct Iter<'a, T: Linked> {
+    head: *mut bindings::list_head,
+    next: *mut bindings::list_head,
+    _list: PhantomData<&'a T>,
+}
+
+impl<'a, T: Linked> Iterator for Iter<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        if self.next == self.head {
+            return None;
+        }
+        // SAFETY: By the type invariants, these are the links of a valid object, and `Links` is
+        // transparent.
+        let object = unsafe { T::from_links(self.next.cast()) };
+        // INVARIANT: The next entry of a valid list.
+        // SAFETY: By the type invariants, the entry is valid and does not change.
+        self.next = unsafe { (*self.next).next };
+        // SAFETY: The list owns a reference of the object, and keeps it during `'a`.
+        Some(unsafe { object.as_ref() })
+    }
+}

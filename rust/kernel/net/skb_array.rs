@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings of packets.
+//!
+//! C headers: [`include/linux/skb_array.h`](srctree/include/linux/skb_array.h),
+//! [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
+
+use super::{
+    DropReason,
+    SkBuff, //
+};
+use bindings_net as bindings;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A ring of packets, between several producers and several consumers (`struct skb_array`).
+///
+/// Its `struct ptr_ring` may be handed to C code that takes packets out, as vhost-net does.
+///
+/// # Invariants
+///
+/// The ring is initialised, and each non-null entry is a packet that the ring owns.
+#[pin_data(PinnedDrop)]
+#[repr(transparent)]
+pub struct SkbArray {
+    #[pin]
+    ring: Opaque<bindings::ptr_ring>,
+}
+
+// SAFETY: A ring and the packets in it may be used on any thread.
+unsafe impl Send for SkbArray {}
+// SAFETY: A ring has locks of its own.
+unsafe impl Sync for SkbArray {}
+
+impl SkbArray {
+    /// Creates a ring of `size` packets. One of none takes no packet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if the memory cannot be had, or `size` is out of all proportion.
+    pub fn new(size: u32) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            ring <- Opaque::try_ffi_init(move |ring| {
+                let size = c_int::try_from(size).map_err(|_| ENOMEM)?;
+                // SAFETY: `ring` is valid for writing.
+                to_result(unsafe { bindings::ptr_ring_init(ring, size, bindings::GFP_KERNEL) })
+            }),
+        })
+    }
+
+    /// Returns the C ring.
+    #[inline]
+    pub fn as_raw(&self) -> *mut bindings::ptr_ring {
+        self.ring.get()
+    }
+
+    /// Puts a packet into the ring. A full ring gives it back.
+    ///
+    /// Bottom halves must be off, as they are in receive handlers: a resize takes the same lock
+    /// with bottom halves off.
+    #[inline]
+    pub fn produce(&self, skb: SkBuff) -> Result<(), SkBuff> {
+        let skb = skb.into_raw();
+        // SAFETY: By the type invariants, the ring is initialised.
+        if unsafe { bindings::ptr_ring_produce(self.as_raw(), skb.cast()) } == 0 {
+            // INVARIANT: The packet was owned here, and is owned by the ring now.
+            Ok(())
+        } else {
+            // SAFETY: The ring did not take the packet, so it is owned here still.
+            Err(unsafe { SkBuff::from_raw(skb) })
+        }
+    }
+
+    /// Takes the oldest packet out of the ring.
+    #[inline]
+    pub fn consume(&self) -> Option<SkBuff> {
+        // SAFETY: By the type invariants, the ring is initialised.
+        let skb = unsafe { bindings::ptr_ring_consume(self.as_raw()) };
+        if skb.is_null() {
+            return None;
+        }
+        // SAFETY: By the type invariants, the ring owned the packet, and does so no more.
+        Some(unsafe { SkBuff::from_raw(skb.cast()) })
+    }
+
+    /// Returns whether the ring is empty.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: By the type invariants, the ring is initialised.
+        unsafe { bindings::ptr_ring_empty(self.as_raw()) }
+    }
+
+    /// Returns the length of the oldest packet with its VLAN tag, in bytes; zero if there is none.
+    #[inline]
+    pub fn peek_len(&self) -> c_int {
+        // SAFETY: By the type invariants, the ring is initialised and holds packets, so it is a
+        // `struct skb_array`, which is nothing but the ring.
+        unsafe { bindings::skb_array_peek_len(self.as_raw().cast()) }
+    }
+
+    /// Resizes several rings to `size` packets: all of them, or none.
+    ///
+    /// A ring that holds more packets than that keeps the oldest ones.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn resize_all<'a>(rings: impl Iterator<Item = &'a SkbArray>, size: u32) -> Result {
+        let mut raw = KVec::new();
+        for ring in rings {
+            raw.push(ring.as_raw(), GFP_KERNEL)?;
+        }
+        if raw.is_empty() {
+            return Ok(());
+        }
+        let count = u32::try_from(raw.len())?;
+        let size = c_int::try_from(size).map_err(|_| ENOMEM)?;
+        // SAFETY: By the type invariants, all the rings are initialised and hold packets, which is
+        // what `discard` frees.
+        to_result(unsafe {
+            bindings::ptr_ring_resize_multiple_bh(
+                raw.as_mut_ptr(),
+                count,
+                size,
+                bindings::GFP_KERNEL,
+                Some(discard),
+            )
+        })
+    }
+}
+
+/// Drops a packet that was in a ring.
+///
+/// # Safety
+///
+/// `skb` must be a packet that the caller owns.
+unsafe extern "C" fn discard(skb: *mut c_void) {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { SkBuff::from_raw(skb.cast()) }.drop_reason(DropReason::NotSpecified);
+}
+
+#[pinned_drop]
+impl PinnedDrop for SkbArray {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants, the ring is initialised and holds packets, which is what
+        // `discard` frees. Nobody else uses it any more.
+        unsafe { bindings::ptr_ring_cleanup(self.as_raw(), Some(discard)) };
+    }
+}

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use super::{
+    device::NetDevice,
+    gso::GsoKind,
+    DropReason, //
+};
+use bindings_net as bindings;
+use core::{
+    mem::ManuallyDrop,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::to_result,
+    iov::IovIterDest,
+    prelude::*,
+    sync::rcu, //
+};
+
+type RawHeaders = bindings::sk_buff__bindgen_ty_4__bindgen_ty_1;
+
+/// Who has verified, or will compute, the checksum of a packet (`skb->ip_summed`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum IpSummed {
+    /// Nobody (`CHECKSUM_NONE`).
+    None,
+    /// The sender or the hardware has verified it (`CHECKSUM_UNNECESSARY`).
+    Unnecessary,
+    /// A sum over the whole packet is there (`CHECKSUM_COMPLETE`).
+    Complete,
+    /// It is still to be computed, from the checksum start on (`CHECKSUM_PARTIAL`).
+    Partial,
+}
+
+/// A VLAN tag that lies beside the packet, not in it.
+#[derive(Clone, Copy)]
+pub struct VlanTag {
+    /// The tag's protocol, in network byte order.
+    pub proto: [u8; 2],
+    /// The tag control information, in network byte order.
+    pub tci: [u8; 2],
+}
+
+/// What the flow dissector found out about a packet (`struct flow_keys_basic`).
+#[derive(Clone, Copy)]
+pub struct FlowKeys {
+    /// Offset of the transport header, in bytes from the start of the packet.
+    pub transport_offset: u16,
+    /// The network protocol, an Ethernet type.
+    pub n_proto: u16,
+    /// The transport protocol, an IP protocol number.
+    pub ip_proto: u8,
+}
+
+/// A packet (`struct sk_buff`), owned.
+///
+/// It is used up by handing it over, or with [`consume`](Self::consume) when it has reached its
+/// destination, or with [`drop_reason`](Self::drop_reason) when it has not. There is no other way:
+/// letting one go out of scope does not link, so no packet is lost without a reason.
+///
+/// # Invariants
+///
+/// `ptr` points to a valid `sk_buff` of which this owns a reference, and whose header offsets and
+/// linear part nobody else changes.
+#[repr(transparent)]
+pub struct SkBuff {
+    ptr: NonNull<bindings::sk_buff>,
+}
+
+// SAFETY: A packet may be used and freed on any thread.
+unsafe impl Send for SkBuff {}
+
+impl Drop for SkBuff {
+    #[inline(always)]
+    fn drop(&mut self) {
+        build_error!("A packet is neither handed over, nor consumed, nor dropped with a reason.");
+    }
+}
+
+impl SkBuff {
+    /// Takes over a packet.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must point to a valid packet of which the caller owns a reference, which passes to
+    /// the returned value, and that is not shared in a way that breaks the type invariants.
+    #[inline]
+    pub unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
+        // INVARIANT: By the safety requirements of this function.
+        Self {
+            // SAFETY: A valid pointer is not null.
+            ptr: unsafe { NonNull::new_unchecked(skb) },
+        }
+    }
+
+    /// Hands the packet over to C code.
+    #[inline]
+    pub fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).as_raw()
+    }
+
+    /// Returns the C packet.
+    #[inline]
+    pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
+        self.ptr.as_ptr()
+    }
+
+    #[inline]
+    fn raw(&self) -> &bindings::sk_buff {
+        // SAFETY: By the type invariants, the packet is valid, and its fields change through
+        // `&mut self` only.
+        unsafe { self.ptr.as_ref() }
+    }
+
+    #[inline]
+    fn raw_mut(&mut self) -> &mut bindings::sk_buff {
+        // SAFETY: As in `raw`.
+        unsafe { self.ptr.as_mut() }
+    }
+
+    #[inline]
+    fn headers(&self) -> &RawHeaders {
+        // SAFETY: Both members of the union are the same structure.
+        unsafe { self.raw().__bindgen_anon_4.__bindgen_anon_1.as_ref() }
+    }
+
+    #[inline]
+    fn headers_mut(&mut self) -> &mut RawHeaders {
+        // SAFETY: Both members of the union are the same structure.
+        unsafe { self.raw_mut().__bindgen_anon_4.__bindgen_anon_1.as_mut() }
+    }
+
+    /// Returns the shared info, which lies at the end of the packet's buffer.
+    #[inline]
+    fn shinfo(&self) -> *mut bindings::skb_shared_info {
+        #[cfg(CONFIG_64BIT)]
+        // SAFETY: By the type invariants, `end` is an offset into the buffer at `head`.
+        let end = unsafe { self.raw().head.add(self.raw().end as usize) };
+        #[cfg(not(CONFIG_64BIT))]
+        let end = self.raw().end;
+        end.cast()
+    }
+
+    /// Frees a packet that has reached its destination.
+    #[inline]
+    pub fn consume(self) {
+        // SAFETY: The reference that this owned is handed over.
+        unsafe { bindings::consume_skb(self.into_raw()) };
+    }
+
+    /// Frees a packet that has not reached its destination.
+    #[inline]
+    pub fn drop_reason(self, reason: DropReason) {
+        // SAFETY: The reference that this owned is handed over.
+        unsafe { bindings::sk_skb_reason_drop(ptr::null(), self.into_raw(), reason as u32) };
+    }
+
+    /// Returns the length of the packet, in bytes, from its first header on.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.raw().len as usize
+    }
+
+    /// Returns whether the packet has no data.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the length of the linear part, in bytes (`skb_headlen()`).
+    #[inline]
+    pub fn headlen(&self) -> usize {
+        // By the type invariants, the fragments are a part of the packet.
+        self.raw().len.wrapping_sub(self.raw().data_len) as usize
+    }
+
+    /// Returns the linear part.
+    #[inline]
+    pub fn linear(&self) -> &[u8] {
+        // SAFETY: By the type invariants, that many bytes are there, and change through
+        // `&mut self` only.
+        unsafe { core::slice::from_raw_parts(self.raw().data, self.headlen()) }
+    }
+
+    /// Returns the space before the packet, in bytes (`skb_headroom()`).
+    #[inline]
+    fn headroom(&self) -> usize {
+        self.raw().data as usize - self.raw().head as usize
+    }
+
+    /// Moves the start of the packet back over `len` bytes that lie before it (`skb_push()`).
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if there are fewer bytes.
+    #[inline]
+    pub fn push(&mut self, len: usize) -> Result {
+        if self.headroom() < len {
+            return Err(ENOSPC);
+        }
+        // SAFETY: By the type invariants, the packet is valid, and the space is there.
+        unsafe { bindings::skb_push(self.as_raw(), len as u32) };
+        Ok(())
+    }
+
+    /// Makes sure that the first `len` bytes are in the linear part (`pskb_may_pull()`).
+    ///
+    /// Returns whether they are; not so if the packet is shorter, or for want of memory.
+    #[inline]
+    pub fn may_pull(&mut self, len: usize) -> bool {
+        let headlen = self.headlen();
+        if len <= headlen {
+            return true;
+        }
+        if len > self.len() {
+            return false;
+        }
+        // The length of a packet fits into an `int`.
+        let missing = (len - headlen) as c_int;
+        // SAFETY: By the type invariants, the packet is valid and may be changed.
+        !unsafe { bindings::__pskb_pull_tail(self.as_raw(), missing) }.is_null()
+    }
+
+    /// Returns the Ethernet type or VLAN protocol, in network byte order (`skb->protocol`).
+    #[inline]
+    pub fn protocol(&self) -> [u8; 2] {
+        self.headers().protocol.to_ne_bytes()
+    }
+
+    /// Sets the protocol, given in network byte order.
+    #[inline]
+    pub fn set_protocol(&mut self, protocol: [u8; 2]) {
+        self.headers_mut().protocol = u16::from_ne_bytes(protocol);
+    }
+
+    /// Converts an offset from the start of the packet to one from the start of its buffer.
+    ///
+    /// The kernel keeps header offsets in 16 bits, and so does not know of headers further out.
+    #[inline]
+    fn header_offset(&self, offset: usize) -> Result<u16> {
+        if offset > self.headlen() {
+            return Err(EINVAL);
+        }
+        // OVERFLOW: Both are offsets into the same buffer.
+        u16::try_from(self.headroom() + offset).map_err(|_| EINVAL)
+    }
+
+    /// Says that the packet starts with its link-layer header.
+    #[inline]
+    pub fn reset_mac_header(&mut self) {
+        // The data starts within 64 KiB of the buffer, or C code could not do this either.
+        self.headers_mut().mac_header = self.headroom() as u16;
+    }
+
+    /// Says that the network header is `offset` bytes into the packet.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that is not in the linear part.
+    #[inline]
+    pub fn set_network_header(&mut self, offset: usize) -> Result {
+        self.headers_mut().network_header = self.header_offset(offset)?;
+        Ok(())
+    }
+
+    /// Says that the transport header is `offset` bytes into the packet.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that is not in the linear part.
+    #[inline]
+    pub fn set_transport_header(&mut self, offset: usize) -> Result {
+        self.headers_mut().transport_header = self.header_offset(offset)?;
+        Ok(())
+    }
+
+    /// Returns how far the transport header is into the packet, in bytes.
+    ///
+    /// Negative if it lies before it. Meaningless before it has been set.
+    #[inline]
+    pub fn transport_offset(&self) -> isize {
+        self.headers().transport_header as isize - self.headroom() as isize
+    }
+
+    /// Follows the VLAN tags in the packet and returns the offset of the header behind them, in
+    /// bytes.
+    ///
+    /// `None` if the packet has no such tag, or ends within one.
+    #[inline]
+    pub fn vlan_depth(&mut self) -> Option<usize> {
+        let protocol = self.headers().protocol;
+        let vlan = [bindings::ETH_P_8021Q, bindings::ETH_P_8021AD];
+        if !vlan.contains(&u32::from(u16::from_be(protocol))) {
+            return None;
+        }
+        let mut depth = 0;
+        // SAFETY: By the type invariants, the packet is valid and may be changed.
+        let inner =
+            unsafe { bindings::vlan_get_protocol_and_depth(self.as_raw(), protocol, &mut depth) };
+        if inner == 0 {
+            return None;
+        }
+        usize::try_from(depth).ok()
+    }
+
+    /// Returns the checksum state.
+    #[inline]
+    pub fn ip_summed(&self) -> IpSummed {
+        match u32::from(self.headers().ip_summed()) {
+            bindings::CHECKSUM_PARTIAL => IpSummed::Partial,
+            bindings::CHECKSUM_UNNECESSARY => IpSummed::Unnecessary,
+            bindings::CHECKSUM_COMPLETE => IpSummed::Complete,
+            _ => IpSummed::None,
+        }
+    }
+
+    /// Returns where a partial checksum starts, in bytes from the start of the packet
+    /// (`skb_checksum_start_offset()`), modulo 2^16.
+    #[inline]
+    pub fn csum_start(&self) -> u16 {
+        // SAFETY: All members of the union are plain integers.
+        let start = unsafe { self.headers().__bindgen_anon_1.__bindgen_anon_1.csum_start };
+        start.wrapping_sub(self.headroom() as u16)
+    }
+
+    /// Returns where a partial checksum is to be stored, in bytes from where it starts.
+    #[inline]
+    pub fn csum_offset(&self) -> u16 {
+        // SAFETY: All members of the union are plain integers.
+        unsafe { self.headers().__bindgen_anon_1.__bindgen_anon_1.csum_offset }
+    }
+
+    /// Says that a checksum is still to be computed (`skb_partial_csum_set()`).
+    ///
+    /// Returns whether `start` and `offset`, in bytes, lie in the linear part.
+    #[inline]
+    pub fn partial_csum_set(&mut self, start: u16, offset: u16) -> bool {
+        // SAFETY: By the type invariants, the packet is valid and may be changed.
+        unsafe { bindings::skb_partial_csum_set(self.as_raw(), start, offset) }
+    }
+
+    /// Computes a partial checksum (`skb_checksum_help()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a checksum out of the packet, `ENOMEM`.
+    pub fn checksum_help(&mut self) -> Result {
+        // SAFETY: By the type invariants, the packet is valid and may be changed.
+        to_result(unsafe { bindings::skb_checksum_help(self.as_raw()) })
+    }
+
+    /// Returns the size of a segment's payload, in bytes, if the packet is to be segmented.
+    #[inline]
+    pub fn gso_size(&self) -> Option<u16> {
+        // SAFETY: By the type invariants, the shared info is valid.
+        let size = unsafe { (*self.shinfo()).gso_size };
+        (size != 0).then_some(size)
+    }
+
+    /// Returns the kind of segmentation, and whether ECN's CWR is set, of a packet that is to be
+    /// segmented. `None` for kinds that are not known here.
+    #[inline]
+    pub fn gso_kind(&self) -> Option<(GsoKind, bool)> {
+        // SAFETY: By the type invariants, the shared info is valid.
+        GsoKind::from_raw(unsafe { (*self.shinfo()).gso_type })
+    }
+
+    /// Says that the packet is to be segmented, by someone who does not trust its headers.
+    #[inline]
+    pub fn set_gso(&mut self, kind: GsoKind, ecn: bool, size: u16) {
+        // SAFETY: By the type invariants, the shared info is valid and may be changed.
+        let shinfo = unsafe { &mut *self.shinfo() };
+        shinfo.gso_size = size;
+        shinfo.gso_type = kind.to_raw(ecn) | bindings::SKB_GSO_DODGY;
+        shinfo.gso_segs = 0;
+    }
+
+    /// Returns the flow hash; zero if there is none (`skb_get_hash()`).
+    #[inline]
+    pub fn hash(&mut self) -> u32 {
+        // SAFETY: By the type invariants, the packet is valid and may be changed.
+        unsafe { bindings::skb_get_hash(self.as_raw()) }
+    }
+
+    /// Returns the receive queue that the device recorded (`skb_get_rx_queue()`).
+    #[inline]
+    pub fn rx_queue(&self) -> Option<u16> {
+        self.raw().queue_mapping.checked_sub(1)
+    }
+
+    /// Returns the VLAN tag that lies beside the packet.
+    #[inline]
+    pub fn vlan_tag(&self) -> Option<VlanTag> {
+        let headers = self.headers();
+        // SAFETY: All members of the union are plain integers.
+        let (all, tag) = unsafe {
+            (
+                headers.__bindgen_anon_2.vlan_all,
+                headers.__bindgen_anon_2.__bindgen_anon_1,
+            )
+        };
+        (all != 0).then(|| VlanTag {
+            proto: tag.vlan_proto.to_ne_bytes(),
+            tci: tag.vlan_tci.to_be_bytes(),
+        })
+    }
+
+    /// Copies `len` bytes from `offset` on to `iter` (`skb_copy_datagram_iter()`).
+    ///
+    /// Less if `iter` has less room, which is no error.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if the destination cannot be written, or the packet is shorter.
+    #[inline]
+    pub fn copy_to_iter(&self, offset: usize, len: usize, iter: &mut IovIterDest<'_>) -> Result {
+        let offset = c_int::try_from(offset)?;
+        let len = c_int::try_from(len)?;
+        // SAFETY: By the type invariants, the packet is valid, and `iter` is as well.
+        to_result(unsafe {
+            bindings::skb_copy_datagram_iter(self.as_raw(), offset, iter.as_raw(), len)
+        })
+    }
+
+    /// Calls `f` with the packet's device set.
+    ///
+    /// Outside of this a packet that is owned here has none, so it can outlive any.
+    #[inline]
+    fn with_device<R>(
+        &mut self,
+        device: &NetDevice,
+        f: impl FnOnce(*mut bindings::sk_buff) -> R,
+    ) -> R {
+        self.set_device(device.as_raw());
+        let result = f(self.as_raw());
+        self.set_device(ptr::null_mut());
+        result
+    }
+
+    #[inline]
+    fn set_device(&mut self, device: *mut bindings::net_device) {
+        // SAFETY: Outside of queues, `next`, `prev` and `dev` are what is in use of the union.
+        let list = unsafe { &mut self.raw_mut().__bindgen_anon_1.__bindgen_anon_1 };
+        list.__bindgen_anon_1.dev = device.cast();
+    }
+
+    /// Finds the transport header, if it is not known yet (`skb_probe_transport_header()`), as
+    /// `device` would.
+    #[inline]
+    pub fn probe_transport_header(&mut self, device: &NetDevice) {
+        self.with_device(device, |skb| {
+            // SAFETY: By the type invariants, the packet is valid and may be changed.
+            unsafe { bindings::skb_probe_transport_header(skb) }
+        });
+    }
+
+    /// Lets the flow dissector of `device` look at the packet
+    /// (`skb_flow_dissect_flow_keys_basic()`).
+    pub fn flow_keys(&mut self, device: &NetDevice) -> Option<FlowKeys> {
+        let mut keys: bindings::flow_keys_basic = pin_init::zeroed();
+        let found = self.with_device(device, |skb| {
+            // SAFETY: By the type invariants, the packet is valid; `keys` is a local variable.
+            unsafe {
+                bindings::skb_flow_dissect_flow_keys_basic(
+                    ptr::null(),
+                    skb,
+                    &mut keys,
+                    ptr::null(),
+                    0,
+                    0,
+                    0,
+                    0,
+                )
+            }
+        });
+        found.then(|| FlowKeys {
+            transport_offset: keys.control.thoff,
+            n_proto: u16::from_be(keys.basic.n_proto),
+            ip_proto: keys.basic.ip_proto,
+        })
+    }
+
+    /// Returns the protocol that the link-layer header says, in network byte order; zero if there
+    /// is none (`dev_parse_header_protocol()`).
+    pub fn parse_header_protocol(&mut self, device: &NetDevice) -> [u8; 2] {
+        self.with_device(device, |skb| {
+            // SAFETY: By the type invariants, the packet is valid.
+            unsafe { bindings::dev_parse_header_protocol(skb) }
+        })
+        .to_ne_bytes()
+    }
+
+    /// Sends the packet on a device (`dev_queue_xmit()`). What becomes of it is the device's
+    /// business.
+    #[inline]
+    pub fn transmit(mut self, device: &NetDevice, _rcu: &rcu::Guard) {
+        self.set_device(device.as_raw());
+        // SAFETY: The reference is handed over. The packet has a device, which is borrowed, and
+        // which lets go of its packets before it goes away.
+        unsafe { bindings::dev_queue_xmit(self.into_raw()) };
+    }
+}

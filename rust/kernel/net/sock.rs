@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sockets.
+//!
+//! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
+//! [`include/linux/net.h`](srctree/include/linux/net.h)
+
+mod ops;
+
+pub use ops::SocketOps;
+
+use super::{
+    rtnl::{
+        Linked,
+        Links, //
+    },
+    DropReason,
+    Namespace,
+    SkBuff, //
+};
+use crate::{
+    sync::RcuFreed,
+    wait::{
+        PollEvents,
+        WaitQueue, //
+    },
+};
+use bindings_net as bindings;
+use core::{
+    mem::offset_of,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    fs::File,
+    iov::IovIterSource,
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        atomic::{
+            atomic_store,
+            Relaxed, //
+        },
+    },
+    types::Opaque, //
+};
+
+/// A socket that no user sees as one, with its protocol's data `T` behind it.
+///
+/// It is reference counted (`sock_hold()`, `sock_put()`). Packets sent through it keep its memory,
+/// too, until they are freed. When all are gone it is freed after a grace period, so it may be
+/// found under RCU.
+///
+/// # Invariants
+///
+/// * `sk` and `socket` are initialised, and refer to each other.
+/// * `data` is initialised and pinned.
+/// * `SOCK_RCU_FREE` is set.
+#[repr(C)]
+pub struct Sock<T: SocketOps> {
+    // First: a pointer to this is a pointer to the whole.
+    sk: Opaque<bindings::sock>,
+    socket: Opaque<bindings::socket>,
+    links: Links,
+    data: T,
+}
+
+// SAFETY: `struct sock` may be used on any thread, and so may `T`.
+unsafe impl<T: SocketOps> Send for Sock<T> {}
+// SAFETY: As above: the methods below only use what has its own synchronisation.
+unsafe impl<T: SocketOps> Sync for Sock<T> {}
+
+impl<T: SocketOps> Sock<T> {
+    /// Creates a socket for an open file, in a network namespace.
+    ///
+    /// It belongs to the task's file system user, has a send buffer of the default size and the
+    /// file as its [`socket.file`](File).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what `data` returns.
+    pub fn new(
+        namespace: &Namespace,
+        file: &File,
+        data: impl PinInit<T, Error>,
+    ) -> Result<ARef<Self>> {
+        const {
+            assert!(offset_of!(Self, sk) == 0);
+        }
+        // SAFETY: The namespace is valid, and so is the protocol, whose `obj_size` makes this a
+        // zeroed allocation of the size of `Self`. `kmalloc()` aligns an allocation to the largest
+        // power of two that divides its size, and thus to the alignment of `Self`.
+        let sk = unsafe {
+            bindings::sk_alloc(
+                namespace.as_raw(),
+                bindings::AF_UNSPEC as c_int,
+                bindings::GFP_KERNEL,
+                core::ptr::from_ref(Self::PROTO).cast_mut(),
+                0,
+            )
+        };
+        let this = NonNull::new(sk.cast::<Self>()).ok_or(ENOMEM)?.as_ptr();
+
+        // SAFETY: `this` is valid for writing, and not moved from here on.
+        let data = unsafe { pin_init::raw_try_init(&raw mut (*this).data, data) };
+        if let Err(error) = data {
+            // SAFETY: This is the only reference; nothing destructs `data`, because `sk_destruct`
+            // is not set yet.
+            unsafe { bindings::sk_free(sk) };
+            return Err(error);
+        }
+
+        // SAFETY: `this` is valid for writing, and nobody else knows of it. The fields of `socket`
+        // are initialised before `sock_init_data_uid()` connects it with `sk`.
+        unsafe {
+            let socket = Opaque::cast_into(&raw const (*this).socket);
+            bindings::init_waitqueue_head(&raw mut (*socket).wq.wait);
+            (*socket).type_ = bindings::sock_type_SOCK_RAW as i16;
+            (*socket).state = bindings::socket_state_SS_CONNECTED;
+            (*socket).file = file.as_ptr();
+            (*socket).ops = Self::SOCKET_OPS;
+            bindings::sock_init_data_uid(socket, sk.cast(), bindings::current_fsuid());
+            (*sk).sk_write_space = Some(Self::write_space);
+            (*sk).sk_destruct = Some(Self::destruct);
+            bindings::sock_set_flag(sk, bindings::sock_flags_SOCK_RCU_FREE);
+        }
+        // INVARIANT: Everything is initialised, and the flag is set.
+        // SAFETY: `sock_init_data_uid()` has left one reference, which this takes over.
+        Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(this)) })
+    }
+
+    #[inline]
+    fn sk(&self) -> *mut bindings::sock {
+        self.sk.get()
+    }
+
+    /// Returns the C socket.
+    #[inline]
+    pub fn as_socket(&self) -> *mut bindings::socket {
+        self.socket.get()
+    }
+
+    /// Returns the data of the socket whose C socket this is.
+    ///
+    /// # Safety
+    ///
+    /// `socket` must be what [`as_socket`](Self::as_socket) returned for a `Sock<T>` that stays
+    /// referenced during `'a`.
+    pub unsafe fn from_socket<'a>(socket: *mut bindings::socket) -> &'a Self {
+        // SAFETY: By the safety requirements of this function, `socket` is that field of a valid
+        // value.
+        unsafe { &*socket.byte_sub(offset_of!(Self, socket)).cast() }
+    }
+
+    /// Returns the queue on which readers and writers wait.
+    #[inline]
+    pub fn wait_queue(&self) -> &WaitQueue {
+        // SAFETY: By the type invariants, the wait queue is initialised; it lives as long as
+        // `self`.
+        unsafe { WaitQueue::from_raw(&raw mut (*self.as_socket()).wq.wait) }
+    }
+
+    /// Sets how many bytes of packets may be on their way out before writers wait.
+    #[inline]
+    pub fn set_send_buffer(&self, bytes: i32) {
+        // SAFETY: By the type invariants, the field is valid; it is read while it changes.
+        unsafe { atomic_store(&raw mut (*self.sk()).sk_sndbuf, bytes, Relaxed) };
+    }
+
+    /// Returns whether there is room to write. If there is not, those who wait for it are woken
+    /// when there is.
+    #[inline]
+    pub fn poll_writable(&self) -> bool {
+        // SAFETY: By the type invariants, `sk` and `socket` are valid.
+        let (writable, set_nospace) = unsafe {
+            (
+                || bindings::sock_writeable(self.sk()),
+                || {
+                    let flags = &raw mut (*self.as_socket()).flags;
+                    bindings::test_and_set_bit(bindings::SOCKWQ_ASYNC_NOSPACE.into(), flags)
+                },
+            )
+        };
+        // The second look is for room that was made before the flag was set.
+        writable() || (!set_nospace() && writable())
+    }
+
+    /// Allocates a packet, charged to the socket's send buffer, and fills it from `iter`.
+    ///
+    /// `reserve` bytes are left before it. `linear` of its bytes, or all if that is little, come
+    /// into the linear part, the rest into pages. `len` must not be more than there is in `iter`.
+    ///
+    /// Waits for room in the send buffer if `nonblock` is not set.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is no room and `nonblock` is set, `ERESTARTSYS` if a signal arrives,
+    /// `EFAULT` if `iter` cannot be read, `ENOBUFS`, `EMSGSIZE`.
+    #[inline]
+    pub fn receive_from(
+        &self,
+        iter: &mut IovIterSource<'_>,
+        reserve: usize,
+        len: usize,
+        linear: usize,
+        nonblock: bool,
+    ) -> Result<SkBuff> {
+        // What a packet's pages can hold.
+        const MAX_PAGED: usize = (bindings::MAX_SKB_FRAGS as usize)
+            .checked_mul(kernel::page::PAGE_SIZE << bindings::PAGE_ALLOC_COSTLY_ORDER)
+            .unwrap();
+
+        let len = len.min(iter.len());
+        let linear = if reserve.saturating_add(len) < kernel::page::PAGE_SIZE {
+            // Less than a page: not worth pages of its own.
+            len
+        } else {
+            linear.min(len).max(len.saturating_sub(MAX_PAGED))
+        };
+        let paged = len - linear;
+        let head = reserve.checked_add(linear).ok_or(EMSGSIZE)?;
+        let iter_len = c_int::try_from(len).map_err(|_| EMSGSIZE)?;
+
+        let mut error = 0;
+        // SAFETY: By the type invariants, `sk` is valid.
+        let skb = unsafe {
+            bindings::sock_alloc_send_pskb(
+                self.sk(),
+                head,
+                paged,
+                nonblock.into(),
+                &mut error,
+                bindings::PAGE_ALLOC_COSTLY_ORDER as c_int,
+            )
+        };
+        let Some(skb) = NonNull::new(skb) else {
+            return Err(Error::from_errno(error));
+        };
+        let skb = skb.as_ptr();
+        // SAFETY: The packet is new: its linear part has room for `reserve` and `linear` bytes,
+        // and its pages for `paged`. All `len` of them are written, or the packet is dropped.
+        let (skb, copied) = unsafe {
+            (*skb).data = (*skb).data.add(reserve);
+            (*skb).tail += reserve as bindings::sk_buff_data_t;
+            bindings::skb_put(skb, linear as u32);
+            (*skb).data_len = paged as u32;
+            (*skb).len += paged as u32;
+            let copied = bindings::skb_copy_datagram_from_iter(skb, 0, iter.as_raw(), iter_len);
+            (SkBuff::from_raw(skb), copied)
+        };
+        if let Err(error) = to_result(copied) {
+            skb.drop_reason(DropReason::SkbUcopyFault);
+            return Err(error);
+        }
+        Ok(skb)
+    }
+
+    /// `sk_write_space`: a packet has left, there may be room for another.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be that of a valid `Sock<T>`.
+    unsafe extern "C" fn write_space(sk: *mut bindings::sock) {
+        // SAFETY: By the safety requirements of this function; `sk` is the first field.
+        let this = unsafe { &*sk.cast::<Self>() };
+        // SAFETY: By the type invariants, `sk` and `socket` are valid.
+        let wake = unsafe {
+            bindings::sock_writeable(this.sk())
+                && bindings::test_and_clear_bit(
+                    bindings::SOCKWQ_ASYNC_NOSPACE.into(),
+                    &raw mut (*this.as_socket()).flags,
+                )
+        };
+        if wake {
+            this.wait_queue().wake_up(PollEvents::WAKE_WRITERS);
+        }
+    }
+
+    /// `sk_destruct`: the last reference is gone, and a grace period has passed.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be that of a `Sock<T>` that nobody uses any more.
+    unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
+        let this = sk.cast::<Self>();
+        // SAFETY: By the type invariants, `data` is initialised, and nobody uses it any more.
+        unsafe { core::ptr::drop_in_place(&raw mut (*this).data) };
+    }
+}
+
+impl<T: SocketOps> Deref for Sock<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.data
+    }
+}
+
+// SAFETY: `sock_hold()` and `sock_put()` count references; the socket is freed only when all have
+// been put.
+unsafe impl<T: SocketOps> AlwaysRefCounted for Sock<T> {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariants, `sk` is valid.
+        unsafe { bindings::sock_hold(self.sk()) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the safety requirements of this function, the caller owns a reference.
+        unsafe { bindings::sock_put(obj.as_ptr().cast()) };
+    }
+}
+
+// SAFETY: `SOCK_RCU_FREE` is set, so `sk_destruct()` leaves destruction and freeing to
+// `call_rcu()`.
+unsafe impl<T: SocketOps> RcuFreed for Sock<T> {}
+
+// SAFETY: `links` is a field, sockets do not move, and the two functions are inverses.
+unsafe impl<T: SocketOps> Linked for Sock<T> {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    unsafe fn from_links(links: *mut Links) -> NonNull<Self> {
+        // SAFETY: By the safety requirements of this function, `links` is that field of a valid
+        // value.
+        unsafe { NonNull::new_unchecked(links.byte_sub(offset_of!(Self, links)).cast()) }
+    }
+}
