@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Major and minor numbers, and the operations of the open files.
+
+use crate::{
+    device::TapDev,
+    ffi::DevHandle,
+    ioctl,
+    queue::{
+        Queue,
+        QueueSock, //
+    },
+    read,
+    transmit, //
+};
+use kernel::{
+    fs::{
+        File,
+        Kiocb, //
+    },
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+use kernel_net::{
+    cdev::{
+        DeviceNumber,
+        MINORS, //
+    },
+    fs::{
+        FileOperations,
+        KiocbExt,
+        Operations,
+        PollTable, //
+    },
+    maple_tree::SharedMapleTree,
+    net::{
+        rtnl,
+        sock::Sock,
+        Namespace, //
+    },
+    wait::PollEvents,
+};
+
+/// The operations of all files.
+pub(crate) static OPERATIONS: FileOperations<Chardev> = FileOperations::new();
+
+/// A major number, and which device each of its minor numbers stands for.
+struct Major {
+    number: u32,
+    minors: SharedMapleTree<KBox<DevHandle>>,
+}
+
+/// The major numbers of all drivers that are loaded.
+static MAJORS: rtnl::Cell<KVec<Major>> = rtnl::Cell::new(KVec::new());
+
+fn major(number: u32, held: &rtnl::Held) -> Option<&Major> {
+    MAJORS
+        .as_ref(held)
+        .iter()
+        .find(|major| major.number == number)
+}
+
+/// Adds a major number.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn add_major(number: u32, held: &mut rtnl::Held) -> Result {
+    let minors = SharedMapleTree::new()?;
+    MAJORS
+        .as_mut(held)
+        .push(Major { number, minors }, GFP_KERNEL)?;
+    Ok(())
+}
+
+/// Removes a major number, and whatever devices it has left.
+pub(crate) fn remove_major(number: u32, held: &mut rtnl::Held) {
+    MAJORS.as_mut(held).retain(|major| major.number != number);
+}
+
+/// Minor numbers for devices whose interface index is taken, or too large. Interface indices
+/// hardly ever come up here.
+const FALLBACK: core::ops::Range<usize> = MINORS as usize / 2..MINORS as usize;
+
+/// Gives a device a minor number: its interface index, if it has one and the number is free. So
+/// the names of nodes, made of the index, and their numbers agree, except for one of two devices
+/// with the same index in different namespaces.
+///
+/// Drivers that do not say which network device it is get the lowest free number.
+///
+/// # Errors
+///
+/// `EINVAL` if there is no such major number, or no minor number left; `ENOMEM`.
+pub(crate) fn get_minor(number: u32, handle: DevHandle, held: &mut rtnl::Held) -> Result<u32> {
+    let ifindex = handle
+        .get(held)
+        .and_then(|device| usize::try_from(device.device().ifindex()).ok())
+        .filter(|ifindex| (1..MINORS as usize).contains(ifindex));
+    let minors = &major(number, held).ok_or(EINVAL)?.minors;
+    let mut handle = KBox::new(handle, GFP_KERNEL)?;
+
+    let mut ranges = [1..MINORS as usize, FALLBACK];
+    if let Some(ifindex) = ifindex {
+        match minors.insert(ifindex, handle, GFP_KERNEL) {
+            Ok(()) => return Ok(ifindex as u32),
+            Err(taken) => handle = taken.value,
+        }
+        ranges.reverse();
+    }
+    for range in ranges {
+        match minors.alloc_range(1, handle, range, GFP_KERNEL) {
+            Ok(minor) => return Ok(minor as u32),
+            Err(full) => handle = full.value,
+        }
+    }
+    pr_err!("too many tap devices\n");
+    Err(EINVAL)
+}
+
+/// Takes a minor number back.
+pub(crate) fn free_minor(number: u32, minor: u32, held: &mut rtnl::Held) {
+    if let Some(major) = major(number, held) {
+        major.minors.erase(minor as usize);
+    }
+}
+
+/// Returns the device that a device number stands for.
+fn find(number: DeviceNumber, held: &rtnl::Held) -> Option<ARef<TapDev>> {
+    let major = major(number.major(), held)?;
+    let mut minors = major.minors.lock();
+    let handle = minors.load(number.minor() as usize)?;
+    handle.get(held).map(ARef::from)
+}
+
+/// The character device.
+pub(crate) struct Chardev;
+
+impl Operations for Chardev {
+    type Ptr = ARef<QueueSock>;
+
+    type OwnerModule = crate::LocalModule;
+
+    const NOWAIT: bool = true;
+
+    fn open(number: DeviceNumber, file: &File) -> Result<ARef<QueueSock>> {
+        let mut held = rtnl::lock();
+        let device = find(number, &held).ok_or(ENODEV)?;
+        let len = device.device().tx_queue_len();
+        let queue =
+            Namespace::with_current(|namespace| Sock::new(namespace, file, Queue::new(len)))?;
+        device.attach(&queue, &mut held)?;
+        Ok(queue)
+    }
+
+    fn release(queue: ARef<QueueSock>) {
+        TapDev::detach(&queue, &mut rtnl::lock());
+    }
+
+    fn read_iter(
+        kiocb: &mut Kiocb<'_, ARef<QueueSock>>,
+        to: &mut IovIterDest<'_>,
+    ) -> Result<usize> {
+        let room = to.len();
+        let len = read::read(kiocb.file(), to, kiocb.nonblock())?.min(room);
+        if len > 0 {
+            *kiocb.ki_pos_mut() = len as i64;
+        }
+        Ok(len)
+    }
+
+    fn write_iter(
+        kiocb: &mut Kiocb<'_, ARef<QueueSock>>,
+        from: &mut IovIterSource<'_>,
+    ) -> Result<usize> {
+        transmit::write(kiocb.file(), from, kiocb.nonblock())
+    }
+
+    fn poll<'a>(queue: &'a QueueSock, table: &PollTable<'a>) -> PollEvents {
+        table.register(queue.wait_queue());
+        let mut events = PollEvents::NONE;
+        if !queue.ring.is_empty() {
+            events = events.and(PollEvents::READABLE);
+        }
+        if queue.poll_writable() {
+            events = events.and(PollEvents::WRITABLE);
+        }
+        events
+    }
+
+    fn ioctl(queue: &QueueSock, cmd: u32, arg: usize) -> Result<isize> {
+        ioctl::ioctl(queue, cmd, arg)
+    }
+}

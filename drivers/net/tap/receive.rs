@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames from the device into a ring.
+
+use crate::{
+    device::TapDev,
+    queue::QueueSock, //
+};
+use bindings_net as bindings;
+use kernel::sync::rcu;
+use kernel_net::{
+    net::{
+        device::Features,
+        gso::Segmented,
+        DropReason,
+        IpSummed,
+        SkBuff, //
+    },
+    wait::PollEvents,
+};
+
+/// What became of a frame.
+pub(crate) enum Verdict {
+    /// It was taken, into a ring or dropped.
+    Consumed,
+    /// It was left for the host's network stack.
+    Pass(SkBuff),
+}
+
+/// What any reader can take: a read gets all of a frame, whatever it consists of.
+const ALWAYS: Features = Features::GSO.with(Features::SG).with(Features::FRAGLIST);
+
+/// Handles a frame that the device has received, with its start behind the Ethernet header.
+#[inline]
+pub(crate) fn handle_frame(device: &TapDev, mut skb: SkBuff, rcu: &rcu::Guard) -> Verdict {
+    let Some(queue) = device.select(&mut skb, rcu) else {
+        return Verdict::Pass(skb);
+    };
+    if let Err((skb, reason)) = enqueue(device, queue, skb) {
+        skb.drop_reason(reason);
+        device.count_rx_dropped();
+    }
+    Verdict::Consumed
+}
+
+/// Puts a frame into the ring, made so that the reader can take it.
+#[inline]
+fn enqueue(
+    device: &TapDev,
+    queue: &QueueSock,
+    mut skb: SkBuff,
+) -> Result<(), (SkBuff, DropReason)> {
+    if skb.push(bindings::ETH_HLEN as usize).is_err() {
+        return Err((skb, DropReason::NotSpecified));
+    }
+    // Without a virtio-net header, the reader could not know what is left to do.
+    let features = if queue.settings.has_vnet_hdr() {
+        ALWAYS.with(device.offload())
+    } else {
+        ALWAYS
+    };
+    let full = |skb| (skb, DropReason::FullRing);
+
+    if skb.needs_gso(features) {
+        match skb.segment(features) {
+            Err(skb) => return Err((skb, DropReason::SkbGsoSeg)),
+            Ok(Segmented::Whole(skb)) => queue.ring.produce(skb).map_err(full)?,
+            Ok(Segmented::Segments(segments)) => {
+                let dropped = segments.deliver(DropReason::FullRing, |skb| queue.ring.produce(skb));
+                for _ in 0..dropped {
+                    device.count_rx_dropped();
+                }
+            }
+        }
+    } else {
+        if skb.ip_summed() == IpSummed::Partial
+            && !features.intersects(Features::CSUM_MASK)
+            && skb.checksum_help().is_err()
+        {
+            return Err((skb, DropReason::SkbCsum));
+        }
+        queue.ring.produce(skb).map_err(full)?;
+    }
+    queue.wait_queue().wake_up(PollEvents::WAKE_READERS);
+    Ok(())
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading and writing by other kernel code: vhost-net.
+
+use crate::{
+    queue::{
+        Queue,
+        QueueSock, //
+    },
+    read,
+    transmit, //
+};
+use kernel::{
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    str::CStr, //
+};
+use kernel_net::net::{
+    sock::SocketOps,
+    SkBuff, //
+};
+
+impl SocketOps for Queue {
+    const NAME: &'static CStr = c"tap";
+
+    type OwnerModule = crate::LocalModule;
+
+    fn sendmsg(sock: &QueueSock, from: &mut IovIterSource<'_>, nonblock: bool) -> Result<usize> {
+        transmit::write(sock, from, nonblock)
+    }
+
+    fn recvmsg(
+        sock: &QueueSock,
+        skb: Option<SkBuff>,
+        to: &mut IovIterDest<'_>,
+        nonblock: bool,
+    ) -> Result<usize> {
+        match skb {
+            Some(skb) => read::deliver(sock, skb, to),
+            None => read::read(sock, to, nonblock),
+        }
+    }
+
+    fn peek_len(sock: &QueueSock) -> c_int {
+        sock.ring.peek_len()
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames from user space to the device.
+
+use crate::{
+    queue::QueueSock,
+    vnet::Header, //
+};
+use bindings_net as bindings;
+use kernel::{
+    iov::IovIterSource,
+    prelude::*,
+    sync::rcu, //
+};
+use kernel_net::{
+    iov::SourceExt,
+    net::{
+        DropReason,
+        NetDevice,
+        SkBuff, //
+    },
+};
+
+/// Length of an Ethernet header, in bytes.
+const ETH_HLEN: usize = bindings::ETH_HLEN as usize;
+
+/// Space before the Ethernet header that lets the one behind it be aligned, in bytes.
+const RESERVE: usize = bindings::HH_DATA_OFF_ETH;
+
+/// The longest linear part that fits into a page, in bytes.
+const LINEAR_MAX: usize = bindings::SKB_MAX_HEAD_RESERVE2;
+
+/// Writes one frame, with what comes before it, and returns its length.
+///
+/// That the device is gone is no error.
+///
+/// # Errors
+///
+/// `EINVAL` for a frame that is too short or has a malformed header; `EAGAIN` if the send buffer
+/// is full and `nonblock` is set, `ERESTARTSYS` if a signal arrives while waiting for it; `EFAULT`
+/// if the source cannot be read; `ENOBUFS`, `EMSGSIZE`.
+#[inline]
+pub(crate) fn write(
+    queue: &QueueSock,
+    from: &mut IovIterSource<'_>,
+    nonblock: bool,
+) -> Result<usize> {
+    let total = from.len();
+    let sent = match receive(queue, from, nonblock) {
+        Ok((skb, header)) => send(queue, skb, header),
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(()) => Ok(total),
+        Err(error) => {
+            count_dropped(queue);
+            Err(error)
+        }
+    }
+}
+
+/// Gets a frame from user space, and its virtio-net header, if the queue wants one.
+#[inline]
+fn receive(
+    queue: &QueueSock,
+    from: &mut IovIterSource<'_>,
+    nonblock: bool,
+) -> Result<(SkBuff, Option<Header>)> {
+    let header = match queue.settings.vnet_format() {
+        None => None,
+        Some(format) => {
+            if from.len() < format.size {
+                return Err(EINVAL);
+            }
+            let header = Header::decode(from.read_array()?, format.endian);
+            // As in C, the rest of a longer header counts here.
+            if usize::from(header.linear_len()) > from.len() {
+                return Err(EINVAL);
+            }
+            // Never less: see `Settings::set_vnet_hdr_size`.
+            from.advance(format.size.saturating_sub(crate::vnet::SIZE));
+            Some(header)
+        }
+    };
+
+    let len = from.len();
+    if len < ETH_HLEN {
+        return Err(EINVAL);
+    }
+    let linear = header.map_or(0, |header| usize::from(header.linear_len()));
+    let linear = linear.clamp(ETH_HLEN, LINEAR_MAX);
+    let skb = queue.receive_from(from, RESERVE, len, linear, nonblock)?;
+    Ok((skb, header))
+}
+
+/// Sends a frame.
+#[inline]
+fn send(queue: &QueueSock, mut skb: SkBuff, header: Option<Header>) -> Result {
+    let rcu = rcu::read_lock();
+    let Some(device) = queue.device.load(&rcu) else {
+        skb.drop_reason(DropReason::DevReady);
+        return Ok(());
+    };
+    match prepare(&mut skb, header, device.device()) {
+        Ok(()) => {
+            skb.transmit(device.device(), &rcu);
+            Ok(())
+        }
+        Err(error) => {
+            skb.drop_reason(DropReason::DevHdr);
+            Err(error)
+        }
+    }
+}
+
+/// Finds the headers of a frame.
+#[inline]
+fn prepare(skb: &mut SkBuff, header: Option<Header>, device: &NetDevice) -> Result {
+    skb.set_network_header(ETH_HLEN)?;
+    skb.reset_mac_header();
+    let &[.., proto0, proto1] = skb.linear().first_chunk::<ETH_HLEN>().ok_or(EINVAL)?;
+    skb.set_protocol([proto0, proto1]);
+
+    if let Some(header) = header {
+        header.apply(skb, device)?;
+    }
+    // Needs the network header before VLAN tags.
+    skb.probe_transport_header(device);
+    if let Some(depth) = skb.vlan_depth() {
+        skb.set_network_header(depth)?;
+    }
+    Ok(())
+}
+
+fn count_dropped(queue: &QueueSock) {
+    let rcu = rcu::read_lock();
+    if let Some(device) = queue.device.load(&rcu) {
+        device.count_tx_dropped();
+    }
+}

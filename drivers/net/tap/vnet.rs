@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtio-net header, and what it means for a packet.
+//!
+//! C headers: [`include/uapi/linux/virtio_net.h`](srctree/include/uapi/linux/virtio_net.h),
+//! [`include/linux/virtio_net.h`](srctree/include/linux/virtio_net.h)
+
+use bindings_net as bindings;
+use kernel::prelude::*;
+use kernel_net::net::{
+    gso::GsoKind,
+    IpSummed,
+    NetDevice,
+    SkBuff, //
+};
+
+/// A byte order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endian {
+    Little,
+    Big,
+}
+
+impl Endian {
+    fn decode(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
+    fn encode(self, value: u16) -> [u8; 2] {
+        match self {
+            Self::Little => value.to_le_bytes(),
+            Self::Big => value.to_be_bytes(),
+        }
+    }
+}
+
+/// Size of the part of the header that is used (`struct virtio_net_hdr`), in bytes.
+pub(crate) const SIZE: usize = size_of::<bindings::virtio_net_hdr>();
+
+/// A decoded virtio-net header. Nothing in it is checked.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    flags: u8,
+    gso_type: u8,
+    hdr_len: u16,
+    gso_size: u16,
+    csum_start: u16,
+    csum_offset: u16,
+}
+
+/// What the checksum of a TCP or UDP header is from the start of that, in bytes.
+const TCP_CHECK: u16 = 16;
+const UDP_CHECK: u16 = 6;
+
+/// Sizes of headers without options, in bytes.
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+const TCP_HEADER: usize = 20;
+const UDP_HEADER: usize = 8;
+
+const NEEDS_CSUM: u8 = bindings::VIRTIO_NET_HDR_F_NEEDS_CSUM as u8;
+const DATA_VALID: u8 = bindings::VIRTIO_NET_HDR_F_DATA_VALID as u8;
+const GSO_NONE: u8 = bindings::VIRTIO_NET_HDR_GSO_NONE as u8;
+const GSO_TCPV4: u8 = bindings::VIRTIO_NET_HDR_GSO_TCPV4 as u8;
+const GSO_UDP: u8 = bindings::VIRTIO_NET_HDR_GSO_UDP as u8;
+const GSO_TCPV6: u8 = bindings::VIRTIO_NET_HDR_GSO_TCPV6 as u8;
+const GSO_UDP_L4: u8 = bindings::VIRTIO_NET_HDR_GSO_UDP_L4 as u8;
+const GSO_ECN: u8 = bindings::VIRTIO_NET_HDR_GSO_ECN as u8;
+
+impl Header {
+    /// Decodes a header.
+    pub(crate) fn decode(bytes: [u8; SIZE], endian: Endian) -> Self {
+        let [flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1] = bytes;
+        Self {
+            flags,
+            gso_type,
+            hdr_len: endian.decode([h0, h1]),
+            gso_size: endian.decode([g0, g1]),
+            csum_start: endian.decode([s0, s1]),
+            csum_offset: endian.decode([o0, o1]),
+        }
+    }
+
+    /// Encodes the header.
+    pub(crate) fn encode(&self, endian: Endian) -> [u8; SIZE] {
+        let [h0, h1] = endian.encode(self.hdr_len);
+        let [g0, g1] = endian.encode(self.gso_size);
+        let [s0, s1] = endian.encode(self.csum_start);
+        let [o0, o1] = endian.encode(self.csum_offset);
+        [self.flags, self.gso_type, h0, h1, g0, g1, s0, s1, o0, o1]
+    }
+
+    /// Returns how many bytes the sender wants in the linear part: those of all headers, as far
+    /// as a partial checksum reaches.
+    pub(crate) fn linear_len(&self) -> u16 {
+        if self.flags & NEEDS_CSUM == 0 {
+            return self.hdr_len;
+        }
+        // C computes this in 16 bits. What overflows there is no valid checksum position, and
+        // refused later.
+        self.csum_start
+            .wrapping_add(self.csum_offset)
+            .wrapping_add(2)
+            .max(self.hdr_len)
+    }
+
+    /// Describes a packet that goes to user space (`virtio_net_hdr_from_skb()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a kind of segmentation that the header cannot express.
+    pub(crate) fn of(skb: &SkBuff) -> Result<Self> {
+        let mut header = Self::default();
+        if let Some(gso_size) = skb.gso_size() {
+            let (kind, ecn) = skb.gso_kind().ok_or(EINVAL)?;
+            // A hint how much is to be linear. CAST: C keeps 16 bits of it as well.
+            header.hdr_len = skb.headlen() as u16;
+            header.gso_size = gso_size;
+            header.gso_type = match kind {
+                GsoKind::TcpV4 => GSO_TCPV4,
+                GsoKind::TcpV6 => GSO_TCPV6,
+                GsoKind::UdpL4 => GSO_UDP_L4,
+                GsoKind::UdpFragments => return Err(EINVAL),
+            };
+            if ecn {
+                header.gso_type |= GSO_ECN;
+            }
+        }
+        match skb.ip_summed() {
+            IpSummed::Partial => {
+                header.flags = NEEDS_CSUM;
+                // The tag that is put back stands before it.
+                let tag_len = skb.vlan_tag().map_or(0, |_| bindings::VLAN_HLEN as u16);
+                header.csum_start = skb.csum_start().wrapping_add(tag_len);
+                header.csum_offset = skb.csum_offset();
+            }
+            IpSummed::Unnecessary => header.flags = DATA_VALID,
+            IpSummed::None | IpSummed::Complete => {}
+        }
+        Ok(header)
+    }
+
+    /// Applies the header to a packet that comes from user space (`virtio_net_hdr_to_skb()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if what the header says cannot be true of the packet.
+    #[inline]
+    pub(crate) fn apply(&self, skb: &mut SkBuff, device: &NetDevice) -> Result {
+        let gso = self.gso()?;
+        // Where the payload starts, which only matters for segmentation.
+        let mut payload = 0;
+
+        if self.flags & NEEDS_CSUM != 0 {
+            payload = self.apply_csum(skb, gso)?;
+        } else if let Some(gso) = gso {
+            payload = find_transport(skb, device, gso)?;
+        }
+        match gso {
+            Some(gso) => self.apply_gso(skb, gso, payload),
+            None => Ok(()),
+        }
+    }
+
+    fn gso(&self) -> Result<Option<Gso>> {
+        if self.gso_type == GSO_NONE {
+            return Ok(None);
+        }
+        let kind = match self.gso_type & !GSO_ECN {
+            GSO_TCPV4 => GsoKind::TcpV4,
+            GSO_TCPV6 => GsoKind::TcpV6,
+            GSO_UDP => GsoKind::UdpFragments,
+            GSO_UDP_L4 => GsoKind::UdpL4,
+            _ => return Err(EINVAL),
+        };
+        if self.gso_size == 0 {
+            return Err(EINVAL);
+        }
+        Ok(Some(Gso {
+            kind,
+            ecn: self.gso_type & GSO_ECN != 0,
+        }))
+    }
+
+    /// Sets up a partial checksum, and returns where the payload starts, in bytes.
+    fn apply_csum(&self, skb: &mut SkBuff, gso: Option<Gso>) -> Result<usize> {
+        let transport_len = gso.map_or(0, Gso::transport_len);
+        let start = usize::from(self.csum_start);
+        // OVERFLOW: Sums of 16-bit numbers.
+        let needed = start + transport_len.max(usize::from(self.csum_offset) + 2);
+        if !skb.may_pull(needed) || !skb.partial_csum_set(self.csum_start, self.csum_offset) {
+            return Err(EINVAL);
+        }
+        let network_len = match gso {
+            Some(Gso {
+                kind: GsoKind::TcpV6,
+                ..
+            }) => IPV6_HEADER,
+            _ => IPV4_HEADER,
+        };
+        let transport = usize::try_from(skb.transport_offset()).map_err(|_| EINVAL)?;
+        if transport < network_len {
+            return Err(EINVAL);
+        }
+        let payload = transport + transport_len;
+        if !skb.may_pull(payload) {
+            return Err(EINVAL);
+        }
+        Ok(payload)
+    }
+
+    /// Sets up segmentation.
+    fn apply_gso(&self, skb: &mut SkBuff, gso: Gso, payload: usize) -> Result {
+        let mut size = self.gso_size;
+        let mut payload = payload;
+        match gso.kind {
+            // The UDP header may be a part of the first fragment.
+            GsoKind::UdpFragments => payload -= UDP_HEADER,
+            GsoKind::UdpL4 => {
+                let max = usize::from(size) * bindings::UDP_MAX_SEGMENTS as usize;
+                if self.flags & NEEDS_CSUM == 0
+                    || skb.csum_offset() != UDP_CHECK
+                    || skb.len() - payload > max
+                    || gso.ecn
+                {
+                    return Err(EINVAL);
+                }
+            }
+            GsoKind::TcpV4 | GsoKind::TcpV6 => {
+                if skb.ip_summed() == IpSummed::Partial && skb.csum_offset() != TCP_CHECK {
+                    return Err(EINVAL);
+                }
+                size = size.max(bindings::TCP_MIN_GSO_SIZE as u16);
+            }
+        }
+        // This number stands for something else in the kernel.
+        if u32::from(size) == bindings::GSO_BY_FRAGS {
+            return Err(EINVAL);
+        }
+        // A packet that fits into one segment needs no segmentation.
+        if skb.len() - payload > usize::from(size) {
+            skb.set_gso(gso.kind, gso.ecn, size);
+        }
+        Ok(())
+    }
+}
+
+/// How a packet is to be segmented.
+#[derive(Clone, Copy)]
+struct Gso {
+    kind: GsoKind,
+    ecn: bool,
+}
+
+impl Gso {
+    fn transport_len(self) -> usize {
+        match self.kind {
+            GsoKind::TcpV4 | GsoKind::TcpV6 => TCP_HEADER,
+            GsoKind::UdpFragments | GsoKind::UdpL4 => UDP_HEADER,
+        }
+    }
+
+    fn ip_proto(self) -> u8 {
+        match self.kind {
+            GsoKind::TcpV4 | GsoKind::TcpV6 => bindings::IPPROTO_TCP as u8,
+            GsoKind::UdpFragments | GsoKind::UdpL4 => bindings::IPPROTO_UDP as u8,
+        }
+    }
+
+    /// Returns whether packets of this kind come with a network protocol, an Ethernet type.
+    fn matches(self, protocol: u16) -> bool {
+        match self.kind {
+            GsoKind::TcpV4 => protocol == ETH_P_IP,
+            GsoKind::TcpV6 => protocol == ETH_P_IPV6,
+            GsoKind::UdpFragments | GsoKind::UdpL4 => {
+                protocol == ETH_P_IP || protocol == ETH_P_IPV6
+            }
+        }
+    }
+}
+
+const ETH_P_IP: u16 = bindings::ETH_P_IP as u16;
+const ETH_P_IPV6: u16 = bindings::ETH_P_IPV6 as u16;
+
+/// Finds the transport header of a packet that is to be segmented and whose header does not tell
+/// it by a checksum. Returns where the payload starts, in bytes.
+fn find_transport(skb: &mut SkBuff, device: &NetDevice, gso: Gso) -> Result<usize> {
+    if skb.protocol() == [0, 0] {
+        let mut protocol = skb.parse_header_protocol(device);
+        if protocol == [0, 0] {
+            protocol = match gso.kind {
+                GsoKind::TcpV6 => ETH_P_IPV6,
+                _ => ETH_P_IP,
+            }
+            .to_be_bytes();
+        }
+        skb.set_protocol(protocol);
+    }
+    let keys = match skb.flow_keys(device) {
+        Some(keys) => keys,
+        // UDP fragmentation does not tell which IP it is: that was a guess above.
+        None if gso.kind == GsoKind::UdpFragments && skb.protocol() == ETH_P_IP.to_be_bytes() => {
+            skb.set_protocol(ETH_P_IPV6.to_be_bytes());
+            skb.flow_keys(device).ok_or(EINVAL)?
+        }
+        None => return Err(EINVAL),
+    };
+    let transport = usize::from(keys.transport_offset);
+    let payload = transport + gso.transport_len();
+    if !skb.may_pull(payload) || keys.ip_proto != gso.ip_proto() || !gso.matches(keys.n_proto) {
+        return Err(EINVAL);
+    }
+    skb.set_transport_header(transport)?;
+    Ok(payload)
+}
