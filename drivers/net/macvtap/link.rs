@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kind of link: making and deleting.
+
+use crate::ffi::{
+    Receive,
+    TapDev, //
+};
+use bindings_net as bindings;
+use kernel::{
+    prelude::*,
+    str::CStr, //
+};
+use kernel_net::{
+    class,
+    net::{
+        device::Features,
+        macvlan::{
+            Link,
+            LinkKind,
+            LinkOps,
+            NewLink, //
+        },
+        rtnl,
+        NetDevice, //
+    },
+};
+
+/// The kind of link.
+pub(crate) struct Macvtap;
+
+/// Its operations, as rtnetlink knows them.
+pub(crate) static OPS: LinkOps<Macvtap> = LinkOps::new();
+
+/// What a link has beside macvlan's data.
+#[pin_data]
+pub(crate) struct Private {
+    /// The queues.
+    #[pin]
+    pub(crate) tap: TapDev,
+    /// The node, while there is one.
+    pub(crate) node: rtnl::Cell<Option<class::Device>>,
+}
+
+/// What readers can take unless they say otherwise: macvlan supports all offloads, so this does.
+const OFFLOADS: Features = Features::HW_CSUM
+    .with(Features::TSO_ECN)
+    .with(Features::TSO)
+    .with(Features::TSO6);
+
+impl LinkKind for Macvtap {
+    const KIND: &'static CStr = c"macvtap";
+
+    type Private = Private;
+
+    fn setup(device: &NetDevice, held: &mut rtnl::Held) {
+        // It is also how many frames a queue holds.
+        device.set_tx_queue_len(bindings::TUN_READQ_SIZE, held);
+    }
+
+    fn private() -> impl PinInit<Private> {
+        pin_init!(Private {
+            tap <- TapDev::new(OFFLOADS),
+            node: rtnl::Cell::new(None),
+        })
+    }
+
+    fn newlink(link: NewLink<'_, Self>, held: &mut rtnl::Held) -> Result {
+        let receiver = link.link();
+        receiver.start_receiving(held)?;
+        // Nothing may follow that can fail.
+        link.create(held)
+            .inspect_err(|_| receiver.stop_receiving(held))
+    }
+
+    fn dellink(link: Link<'_, Self>, held: &mut rtnl::Held) {
+        link.stop_receiving(held);
+        link.private().tap.del_queues(held);
+    }
+}
