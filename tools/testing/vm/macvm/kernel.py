@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel that is booted, and the modules that go with it."""
+
+import lzma
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from . import cache, cpio
+from .errors import VmError
+
+# What the tests and the samples put below, beside and on top of a macvtap.
+# Those that a kernel does not have, or has built in, are left out.
+WANTED = """
+    8021q act_mirred bonding bridge cls_bpf cls_flower cls_matchall cls_u32
+    dummy geneve ifb ipvlan ipvtap macvlan macvtap netdevsim nlmon openvswitch
+    sch_fq sch_htb sch_ingress sch_netem tap tun vcan veth vhost_net
+    virtio_net vrf vxlan
+""".split()
+
+# Whose modules the machine has: the names of those that ours replace.
+VARIANTS = {
+    "c": (),
+    "rust": ("tap", "macvtap"),
+    "rust-tap": ("tap",),
+    "rust-macvtap": ("macvtap",),
+}
+
+
+class Kernel:
+    """A tree as scripts/kernel-prepare prints it."""
+
+    def __init__(self, tree):
+        self.tree = pathlib.Path(tree).resolve()
+        self.image = self.tree / "debian/vmlinuz"
+        releases = list((self.tree / "debian/lib/modules").glob("*/modules.dep"))
+        if not self.image.exists() or len(releases) != 1:
+            raise VmError(
+                f"{tree} is not a prepared kernel (no debian/vmlinuz, or not one "
+                "debian/lib/modules/<release>): take what scripts/kernel-prepare prints"
+            )
+        self.modules = releases[0].parent
+        self.release = self.modules.name
+
+    def boot_image(self):
+        """The file to boot, from the cache.
+
+        QEMU can start the kernel that the image holds compressed by its PVH
+        entry point: to decompress it takes an emulated processor longer than
+        most tests run.
+        """
+        if "CONFIG_PVH=y\n" not in (self.tree / ".config").read_text():
+            return self.image
+        name = cache.key(cache.stamp(self.image))
+        return cache.get("vmlinux", name, self._extract)
+
+    def _extract(self, file):
+        tool = self.tree / "scripts/extract-vmlinux"
+        made = subprocess.run([tool, self.image], stdout=file, stderr=subprocess.PIPE, text=True)
+        if made.returncode:
+            raise VmError(f"cannot decompress {self.image}: {made.stderr.strip()}")
+
+    def archive(self, variant, module_dir):
+        """An initramfs archive with the modules of VARIANT, from the cache."""
+        ours = {}
+        for name in VARIANTS[variant]:
+            path = pathlib.Path(module_dir, f"{name}.ko")
+            if not path.exists():
+                raise VmError(f"there is no {name}.ko in {module_dir}: build the modules first")
+            ours[name] = path
+        name = cache.key(
+            cache.stamp(self.modules / "modules.dep"),
+            [path.read_bytes() for path in ours.values()],
+            variant,
+        )
+        return cache.get("modules", name, lambda file: self._write(file, ours))
+
+    def _closure(self, ours):
+        """The stock modules to take: those wanted and what they depend on."""
+        depends = {}
+        with open(self.modules / "modules.dep") as table:
+            for line in table:
+                path, _, others = line.partition(":")
+                depends[path] = others.split()
+        by_name = {module_name(path): path for path in depends}
+        chosen, todo = set(), [by_name[name] for name in WANTED if name in by_name]
+        while todo:
+            path = todo.pop()
+            if path not in chosen:
+                chosen.add(path)
+                todo += depends[path]
+        return sorted(path for path in chosen if module_name(path) not in ours)
+
+    def _write(self, file, ours):
+        with tempfile.TemporaryDirectory() as root:
+            base = pathlib.Path(root, "usr/lib/modules", self.release)
+            for path in self._closure(ours):
+                self._unpack(path, base)
+            for name, path in ours.items():
+                target = base / "updates" / f"{name}.ko"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+            for table in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+                if (self.modules / table).exists():
+                    (base / table).write_bytes((self.modules / table).read_bytes())
+            depmod = subprocess.run(
+                ["depmod", "-b", os.path.join(root, "usr"), self.release],
+                capture_output=True, text=True,
+            )
+            # A module that needs a symbol nobody has would fail at boot, where
+            # it is harder to see why.
+            if depmod.returncode or "needs unknown symbol" in depmod.stderr:
+                raise VmError(f"depmod refused the modules: {depmod.stderr.strip()}")
+            archive = cpio.Archive(file)
+            for path in sorted(base.rglob("*")):
+                if path.is_file():
+                    archive.file(str(path.relative_to(root)), path)
+            archive.close()
+
+    def _unpack(self, path, base):
+        """Stores a module uncompressed: xz costs the emulated processor most."""
+        content = (self.modules / path).read_bytes()
+        target = base / path
+        if target.suffix == ".xz":
+            content, target = lzma.decompress(content), target.with_suffix("")
+        elif target.suffix != ".ko":
+            raise VmError(f"{path}: do not know how to decompress {target.suffix}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def module_name(path):
+    """A module's name as the kernel has it, from its file's."""
+    return os.path.basename(path).partition(".")[0].replace("-", "_")
