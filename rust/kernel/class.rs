@@ -114,7 +114,7 @@ impl Device {
     /// # Errors
     ///
     /// `EEXIST` if the class has a device of that name, or of that number, in this namespace;
-    /// `ENAMETOOLONG`, `ENOMEM`.
+    /// `EINVAL` for a name that is too long, `ENOMEM`.
     pub fn new(
         class: Arc<Registration>,
         parent: &NetDevice,
@@ -132,7 +132,7 @@ impl Device {
                 parent_device,
                 number.as_raw(),
                 parent.as_raw().cast(),
-                c"%s".as_ptr().cast(),
+                c"%s".as_char_ptr(),
                 name.as_ptr(),
             )
         })?;
@@ -200,6 +200,6 @@ fn format_name(name: core::fmt::Arguments<'_>) -> Result<[u8; NAME_SIZE]> {
         bytes: [0; NAME_SIZE],
         len: 0,
     };
-    core::fmt::write(&mut buffer, name).map_err(|_| ENAMETOOLONG)?;
+    core::fmt::write(&mut buffer, name).map_err(|_| EINVAL)?;
     Ok(buffer.bytes)
 }

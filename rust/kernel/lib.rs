@@ -11,6 +11,7 @@
 
 pub mod cdev;
 pub mod class;
+pub mod compat;
 pub mod fs;
 pub mod iov;
 pub mod maple_tree;

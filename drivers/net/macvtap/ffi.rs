@@ -16,11 +16,11 @@ use kernel::{
     error::to_result,
     prelude::*,
     str::CStr,
-    types::Opaque,
-    ModuleMetadata, //
+    types::Opaque, //
 };
 use kernel_net::{
     cdev::DeviceNumber,
+    compat::ModuleMetadata,
     net::{
         device::Features,
         macvlan::Link,

@@ -39,6 +39,8 @@ module! {
     alias: ["rtnl-link-macvtap"],
 }
 
+kernel_net::module_metadata!();
+
 /// The class of the character devices.
 static CLASS: class::NetClass = class::NetClass::new(c"macvtap");
 

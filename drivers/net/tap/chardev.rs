@@ -30,6 +30,7 @@ use kernel_net::{
         DeviceNumber,
         MINORS, //
     },
+    compat::ForeignRef,
     fs::{
         FileOperations,
         KiocbExt,
@@ -140,30 +141,28 @@ fn find(number: DeviceNumber, held: &rtnl::Held) -> Option<ARef<TapDev>> {
 pub(crate) struct Chardev;
 
 impl Operations for Chardev {
-    type Ptr = ARef<QueueSock>;
+    type Ptr = ForeignRef<QueueSock>;
 
     type OwnerModule = crate::LocalModule;
 
     const NOWAIT: bool = true;
 
-    fn open(number: DeviceNumber, file: &File) -> Result<ARef<QueueSock>> {
+    #[allow(clippy::useless_conversion, reason = "it is one on Linux 7.2")]
+    fn open(number: DeviceNumber, file: &File) -> Result<Self::Ptr> {
         let mut held = rtnl::lock();
         let device = find(number, &held).ok_or(ENODEV)?;
         let len = device.device().tx_queue_len();
         let queue =
             Namespace::with_current(|namespace| Sock::new(namespace, file, Queue::new(len)))?;
         device.attach(&queue, &mut held)?;
-        Ok(queue)
+        Ok(queue.into())
     }
 
-    fn release(queue: ARef<QueueSock>) {
+    fn release(queue: Self::Ptr) {
         TapDev::detach(&queue, &mut rtnl::lock());
     }
 
-    fn read_iter(
-        kiocb: &mut Kiocb<'_, ARef<QueueSock>>,
-        to: &mut IovIterDest<'_>,
-    ) -> Result<usize> {
+    fn read_iter(kiocb: &mut Kiocb<'_, Self::Ptr>, to: &mut IovIterDest<'_>) -> Result<usize> {
         let room = to.len();
         let len = read::read(kiocb.file(), to, kiocb.nonblock())?.min(room);
         if len > 0 {
@@ -172,10 +171,7 @@ impl Operations for Chardev {
         Ok(len)
     }
 
-    fn write_iter(
-        kiocb: &mut Kiocb<'_, ARef<QueueSock>>,
-        from: &mut IovIterSource<'_>,
-    ) -> Result<usize> {
+    fn write_iter(kiocb: &mut Kiocb<'_, Self::Ptr>, from: &mut IovIterSource<'_>) -> Result<usize> {
         transmit::write(kiocb.file(), from, kiocb.nonblock())
     }
 

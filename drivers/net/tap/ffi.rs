@@ -21,20 +21,13 @@ use crate::{
 };
 use bindings_net as bindings;
 use core::ptr::NonNull;
-use kernel::{
-    error::from_result,
-    prelude::*,
-    str::CStr,
-    sync::{
-        aref::AlwaysRefCounted,
-        rcu::rcu_barrier, //
-    },
-};
+use kernel::{error::from_result, prelude::*, str::CStr, sync::aref::AlwaysRefCounted};
 use kernel_net::{
     cdev::{
         self,
         DeviceNumber, //
     },
+    compat::rcu_barrier,
     net::{
         device::Features,
         rtnl,

@@ -28,12 +28,15 @@ use kernel::{
         UserSlice, //
     },
 };
-use kernel_net::net::{
-    device::{
-        NAME_SIZE,
-        SOCKADDR_SIZE, //
+use kernel_net::{
+    compat::enolink,
+    net::{
+        device::{
+            NAME_SIZE,
+            SOCKADDR_SIZE, //
+        },
+        rtnl,
     },
-    rtnl,
 };
 
 /// A value in user space.
@@ -53,6 +56,14 @@ impl User {
         UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
             .writer()
             .write(value)
+    }
+
+    /// Writes a `struct ifreq` as far as its second part goes.
+    fn put_ifreq(self, name: &[u8; NAME_SIZE], data: &[u8]) -> Result {
+        let mut writer =
+            UserSlice::new(UserPtr::from_addr(self.0), name.len() + data.len()).writer();
+        writer.write_slice(name)?;
+        writer.write_slice(data)
     }
 
     /// Returns what comes behind the name in a `struct ifreq`.
@@ -164,7 +175,7 @@ fn attached_device(queue: &QueueSock, held: &rtnl::Held) -> Result<ARef<TapDev>>
         .device
         .load_locked(held)
         .map(ARef::from)
-        .ok_or(ENOLINK)
+        .ok_or_else(enolink)
 }
 
 /// tun makes a device with this. Here it only says whether frames come with a virtio-net header.
@@ -176,35 +187,22 @@ fn set_interface(queue: &QueueSock, flags: u32) -> Result {
     Ok(())
 }
 
-/// An `ifreq` as far as `TUNGETIFF` and `SIOCGIFHWADDR` fill it in.
-#[repr(C)]
-struct IfReq<T> {
-    name: [u8; NAME_SIZE],
-    data: T,
-}
-
-// SAFETY: Both fields are bytes or a number, and the size of the first is a multiple of the
-// alignment of the second, so there is no padding.
-unsafe impl AsBytes for IfReq<u16> {}
-// SAFETY: As above.
-unsafe impl AsBytes for IfReq<[u8; SOCKADDR_SIZE]> {}
-
 fn get_interface(queue: &QueueSock, to: User) -> Result {
     let held = rtnl::lock();
     let device = attached_device(queue, &held)?;
-    to.put(&IfReq {
-        name: device.device().name(&held),
-        data: queue.settings.iff_flags(),
-    })
+    to.put_ifreq(
+        &device.device().name(&held),
+        &queue.settings.iff_flags().to_ne_bytes(),
+    )
 }
 
 fn get_mac_address(queue: &QueueSock, to: User) -> Result {
     let held = rtnl::lock();
     let device = attached_device(queue, &held)?;
-    to.put(&IfReq {
-        name: device.device().name(&held),
-        data: device.device().mac_address(&held),
-    })
+    to.put_ifreq(
+        &device.device().name(&held),
+        &device.device().mac_address(&held),
+    )
 }
 
 /// Lets a queue get frames, or no more.

@@ -47,6 +47,8 @@ module! {
     imports_ns: ["NETDEV_INTERNAL"],
 }
 
+kernel_net::module_metadata!();
+
 /// The module. It is a library and does nothing by itself.
 struct Tap;
 

@@ -7,6 +7,7 @@
 
 use crate::{
     cdev::DeviceNumber,
+    compat::ModuleMetadata,
     wait::{
         PollEvents,
         WaitQueue, //
@@ -25,11 +26,7 @@ use kernel::{
         IovIterSource, //
     },
     prelude::*,
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    },
-    ModuleMetadata, //
+    types::ForeignOwnable, //
 };
 
 /// What can be done with the open files of a character device.
@@ -236,7 +233,7 @@ pub struct PollTable<'a> {
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
     // Invariant in `'a`: a shorter one would let in a wait queue that does not live long enough.
-    _file: PhantomData<fn(&'a Opaque<bindings::file>) -> &'a Opaque<bindings::file>>,
+    _file: PhantomData<fn(&'a WaitQueue) -> &'a WaitQueue>,
 }
 
 impl<'a> PollTable<'a> {

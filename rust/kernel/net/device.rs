@@ -154,7 +154,7 @@ impl NetDevice {
     /// Returns the name, padded with NULs.
     pub fn name(&self, _held: &rtnl::Held) -> [u8; NAME_SIZE] {
         // SAFETY: By the type invariants, the field is valid; names change under RTNL only.
-        unsafe { (*self.as_raw()).name.map(|c| c as u8) }
+        unsafe { (*self.as_raw()).name }
     }
 
     /// Returns the network namespace the device is in.

@@ -12,6 +12,7 @@ use super::{
     rtnl,
     NetDevice, //
 };
+use crate::compat::raw_init;
 use bindings_net as bindings;
 use core::{
     marker::PhantomData,
@@ -217,13 +218,13 @@ impl<T: LinkKind> LinkOps<T> {
 
     /// Returns the link that a device is, if it is of this kind.
     pub fn link_of<'a>(&'static self, device: &'a NetDevice) -> Option<Link<'a, T>> {
-        device.has_link_ops(self.ops.get()).then(||
-            // INVARIANT: rtnetlink made the device with this table, whose `newlink` initialises
-            // the private area before it registers the device.
-            Link {
-                device,
-                _kind: PhantomData,
-            })
+        // INVARIANT: If rtnetlink made the device with this table, its `newlink` has initialised
+        // the private area.
+        let link = Link {
+            device,
+            _kind: PhantomData,
+        };
+        device.has_link_ops(self.ops.get()).then_some(link)
     }
 
     /// # Safety
@@ -257,7 +258,7 @@ impl<T: LinkKind> LinkOps<T> {
                 &raw mut (*area).data
             };
             // SAFETY: As above; the area does not move.
-            unsafe { pin_init::raw_init(data, T::private()) };
+            unsafe { raw_init(data, T::private()) };
             // INVARIANT: The private area is initialised.
             let link = Link {
                 // SAFETY: By the safety requirements of this function.

@@ -19,6 +19,7 @@ use super::{
     SkBuff, //
 };
 use crate::{
+    compat::raw_try_init,
     sync::RcuFreed,
     wait::{
         PollEvents,
@@ -106,7 +107,7 @@ impl<T: SocketOps> Sock<T> {
         let this = NonNull::new(sk.cast::<Self>()).ok_or(ENOMEM)?.as_ptr();
 
         // SAFETY: `this` is valid for writing, and not moved from here on.
-        let data = unsafe { pin_init::raw_try_init(&raw mut (*this).data, data) };
+        let data = unsafe { raw_try_init(&raw mut (*this).data, data) };
         if let Err(error) = data {
             // SAFETY: This is the only reference; nothing destructs `data`, because `sk_destruct`
             // is not set yet.
@@ -181,7 +182,7 @@ impl<T: SocketOps> Sock<T> {
                 || bindings::sock_writeable(self.sk()),
                 || {
                     let flags = &raw mut (*self.as_socket()).flags;
-                    bindings::test_and_set_bit(bindings::SOCKWQ_ASYNC_NOSPACE.into(), flags)
+                    bindings::test_and_set_bit(bindings::SOCKWQ_ASYNC_NOSPACE, flags)
                 },
             )
         };
@@ -271,7 +272,7 @@ impl<T: SocketOps> Sock<T> {
         let wake = unsafe {
             bindings::sock_writeable(this.sk())
                 && bindings::test_and_clear_bit(
-                    bindings::SOCKWQ_ASYNC_NOSPACE.into(),
+                    bindings::SOCKWQ_ASYNC_NOSPACE,
                     &raw mut (*this.as_socket()).flags,
                 )
         };

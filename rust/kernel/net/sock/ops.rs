@@ -6,9 +6,15 @@
 //! [`include/linux/if_tun.h`](srctree/include/uapi/linux/if_tun.h)
 
 use super::Sock;
-use crate::net::{
-    DropReason,
-    SkBuff, //
+use crate::{
+    compat::{
+        eopnotsupp,
+        ModuleMetadata, //
+    },
+    net::{
+        DropReason,
+        SkBuff, //
+    },
 };
 use bindings_net as bindings;
 use core::ptr::NonNull;
@@ -19,8 +25,7 @@ use kernel::{
         IovIterSource, //
     },
     prelude::*,
-    str::CStr,
-    ModuleMetadata, //
+    str::CStr, //
 };
 
 /// A protocol: the data behind its sockets, and what can be done with them.
@@ -93,7 +98,7 @@ impl<T: SocketOps> Sock<T> {
             // Control data announces batches and buffers that are not copied. Neither is
             // supported: sockets never have `SOCK_ZEROCOPY`.
             if !control.is_null() {
-                return Err(EOPNOTSUPP);
+                return Err(eopnotsupp());
             }
             // SAFETY: As above.
             let from = unsafe { IovIterSource::from_raw(&raw mut (*msg).msg_iter) };

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What Linux 7.2 lacks of 7.3's `kernel` crate.
+
+use kernel::{
+    error::Error,
+    ffi::c_int, //
+};
+
+/// A module, by the type that [`kernel::module`](macro@kernel::prelude::module) names
+/// `LocalModule`: 7.3's [`ModuleMetadata`](kernel::ModuleMetadata).
+#[cfg(not(linux_7_2))]
+pub use kernel::ModuleMetadata;
+
+#[cfg(not(linux_7_2))]
+pub(crate) use pin_init::{
+    raw_init,
+    raw_try_init, //
+};
+
+/// A module, by the type that [`kernel::module`](macro@kernel::prelude::module) names
+/// `LocalModule`.
+#[cfg(linux_7_2)]
+pub trait ModuleMetadata {
+    /// The module's `THIS_MODULE` pointer.
+    const THIS_MODULE: kernel::ThisModule;
+}
+
+/// Initialises `slot`.
+///
+/// # Safety
+///
+/// `slot` must be valid for writing, and what it points to not move any more.
+#[cfg(linux_7_2)]
+pub(crate) unsafe fn raw_init<T>(slot: *mut T, init: impl pin_init::PinInit<T>) {
+    // SAFETY: By the safety requirements of this function.
+    match unsafe { init.__pinned_init(slot) } {
+        Ok(()) => {}
+    }
+}
+
+/// Initialises `slot`, or fails.
+///
+/// # Safety
+///
+/// As for [`raw_init`]. If this fails, `slot` is not initialised.
+#[cfg(linux_7_2)]
+pub(crate) unsafe fn raw_try_init<T, E>(
+    slot: *mut T,
+    init: impl pin_init::PinInit<T, E>,
+) -> Result<(), E> {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { init.__pinned_init(slot) }
+}
+
+/// The kernel's `rcu::rcu_barrier()`.
+#[cfg(not(linux_7_2))]
+pub use kernel::sync::rcu::rcu_barrier;
+
+/// Waits for all RCU callbacks that are pending.
+#[cfg(linux_7_2)]
+pub fn rcu_barrier() {
+    // SAFETY: No requirements.
+    unsafe { bindings_net::rcu_barrier() };
+}
+
+/// Returns `ENOLINK`, which the list of 7.2 lacks: "Link has been severed".
+pub fn enolink() -> Error {
+    Error::from_errno(-(bindings_net::ENOLINK as c_int))
+}
+
+/// Returns `EOPNOTSUPP`, which the list of 7.2 lacks: "Operation not supported".
+pub(crate) fn eopnotsupp() -> Error {
+    Error::from_errno(-(bindings_net::EOPNOTSUPP as c_int))
+}
+
+/// A reference that C code can own.
+#[cfg(not(linux_7_2))]
+pub type ForeignRef<T> = kernel::sync::aref::ARef<T>;
+
+#[cfg(linux_7_2)]
+pub use foreign_ref::ForeignRef;
+
+#[cfg(linux_7_2)]
+mod foreign_ref {
+    use core::{
+        ops::Deref,
+        ptr::NonNull, //
+    };
+    use kernel::{
+        ffi::c_void,
+        sync::aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        types::ForeignOwnable, //
+    };
+
+    /// A reference that C code can own.
+    pub struct ForeignRef<T: AlwaysRefCounted>(ARef<T>);
+
+    impl<T: AlwaysRefCounted> From<ARef<T>> for ForeignRef<T> {
+        fn from(reference: ARef<T>) -> Self {
+            Self(reference)
+        }
+    }
+
+    impl<T: AlwaysRefCounted> Deref for ForeignRef<T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
+
+    // SAFETY: The pointer is that of the object, which is aligned and not null.
+    unsafe impl<T: AlwaysRefCounted + 'static> ForeignOwnable for ForeignRef<T> {
+        const FOREIGN_ALIGN: usize = align_of::<T>();
+
+        type Borrowed<'a> = &'a T;
+        type BorrowedMut<'a> = &'a T;
+
+        fn into_foreign(self) -> *mut c_void {
+            ARef::into_raw(self.0).as_ptr().cast()
+        }
+
+        unsafe fn from_foreign(ptr: *mut c_void) -> Self {
+            // SAFETY: By the safety requirements of this function, `into_foreign` has returned
+            // this, and handed a reference over.
+            Self(unsafe { ARef::from_raw(NonNull::new_unchecked(ptr.cast())) })
+        }
+
+        unsafe fn borrow<'a>(ptr: *mut c_void) -> &'a T {
+            // SAFETY: By the safety requirements of this function, the reference is not taken
+            // back during `'a`.
+            unsafe { &*ptr.cast() }
+        }
+
+        unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> &'a T {
+            // SAFETY: By the safety requirements of this function.
+            unsafe { Self::borrow(ptr) }
+        }
+    }
+}
+
+/// Implements [`ModuleMetadata`] for a module, where the `kernel` crate does not. To be used once
+/// in each module, after `module!`.
+#[macro_export]
+macro_rules! module_metadata {
+    () => {
+        #[cfg(linux_7_2)]
+        impl $crate::compat::ModuleMetadata for LocalModule {
+            const THIS_MODULE: ::kernel::ThisModule = {
+                extern "C" {
+                    static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
+                }
+                // SAFETY: This is what C's `THIS_MODULE` is.
+                unsafe {
+                    ::kernel::ThisModule::from_ptr((&raw const __this_module).cast_mut().cast())
+                }
+            };
+        }
+    };
+}
