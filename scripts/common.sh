@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034 # used by those who source it
+#
 # Shared by the scripts in this directory; source it, do not run it.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -14,14 +16,14 @@ die() {
 	exit 1
 }
 
-# run_logged LOG CMD... runs CMD with its output in LOG, and shows the end of
-# LOG when it fails.
+# run_logged LOG CMD... runs CMD with its output in LOG. The caller says what went
+# wrong, in one line; where nobody can look at LOG later, its end is shown.
 run_logged() {
 	local log=$1
 	shift
 	mkdir -p "$(dirname "$log")"
 	if ! "$@" >"$log" 2>&1 </dev/null; then
-		tail -n 15 "$log" >&2
+		[ -z "${CI:-}" ] || tail -n 15 "$log" >&2
 		return 1
 	fi
 }

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What users and developers type. How the modules are built is in Kbuild; what
+# the targets do is in the scripts that they call.
+
+.DEFAULT_GOAL := modules
+
+# The kernel tree to build for; "make help" tells the default.
+KDIR ?=
+
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
+
+#: Usage: make [TARGET] [KDIR=<kernel tree>]
+#:
+#:   run       boot a QEMU guest through the modules, in a test machine
+#:   test      run all tests, on the kernel's own modules in C and on these
+#:   modules   build tap.ko and macvtap.ko (the default), below build/
+#:   shell     a shell in a test machine with the modules loaded
+#:   lint      check formatting, and run clippy, checkpatch and shellcheck
+#:   format    format the Rust sources
+#:   clean     remove what was built, but not the cache
+#:   help      this text
+#:
+#: modules and lint build for the kernel tree KDIR; without KDIR, modules builds
+#: for the running kernel if its build tree is prepared for modules in Rust and
+#: the installed rustc is the one it was built with. Otherwise, and for all test
+#: machines, Debian's stock kernel is used. What that needs is downloaded once,
+#: as root, into a cache:
+#:
+#:   MACVTAP_CACHE   where; the default is macvtap-rust in $XDG_CACHE_HOME or
+#:                   ~/.cache
+#:   DEBIAN_MIRROR   where from; the default is the mirror of this machine's apt
+
+modules:
+	+@scripts/build-modules $(if $(KDIR),--kdir '$(KDIR)')
+
+run:
+	@tools/testing/vm/demo
+
+test:
+	@tools/testing/selftests/run
+
+shell:
+	@tools/testing/vm/vm --modules rust --shell
+
+lint:
+	@scripts/lint
+
+format:
+	@scripts/lint --format
+
+clean:
+	$(RM) -r build
+
+.PHONY: help modules run test shell lint format clean
