@@ -9,7 +9,7 @@
 KDIR ?=
 
 help:
-	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
+	@sed -n 's/^#: \{0,1\}//p' $(MAKEFILE_LIST)
 
 #: Usage: make [TARGET] [KDIR=<kernel tree>]
 #:

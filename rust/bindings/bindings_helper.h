@@ -29,6 +29,7 @@
 #include <net/rtnetlink.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <net/xdp.h>
 #include <uapi/linux/virtio_net.h>
 
 /* bindgen cannot evaluate macros with casts: give it constants. */
@@ -40,6 +41,7 @@ const unsigned long RUST_CONST_HELPER_EPOLLWRNORM = (unsigned long)EPOLLWRNORM;
 const unsigned long RUST_CONST_HELPER_EPOLLWRBAND = (unsigned long)EPOLLWRBAND;
 const unsigned long RUST_CONST_HELPER_EPOLLERR = (unsigned long)EPOLLERR;
 const fmode_t RUST_CONST_HELPER_FMODE_NOWAIT = FMODE_NOWAIT;
+const long RUST_CONST_HELPER_SOCK_NOSPACE = SOCK_NOSPACE;
 const long RUST_CONST_HELPER_SOCKWQ_ASYNC_NOSPACE = SOCKWQ_ASYNC_NOSPACE;
 const int RUST_CONST_HELPER_IOCB_NOWAIT = IOCB_NOWAIT;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_CSUM_MASK = NETIF_F_CSUM_MASK;

@@ -17,6 +17,11 @@ __rust_helper void *rust_helper_ptr_ring_consume(struct ptr_ring *r)
 	return ptr_ring_consume(r);
 }
 
+__rust_helper void *rust_helper___ptr_ring_consume(struct ptr_ring *r)
+{
+	return __ptr_ring_consume(r);
+}
+
 __rust_helper bool rust_helper_ptr_ring_empty(struct ptr_ring *r)
 {
 	return ptr_ring_empty(r);

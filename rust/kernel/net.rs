@@ -15,6 +15,7 @@ pub mod rtnl;
 mod skb_array;
 mod skbuff;
 pub mod sock;
+mod xdp;
 
 pub use device::NetDevice;
 pub use drop_reason::DropReason;
@@ -26,3 +27,4 @@ pub use skbuff::{
     SkBuff,
     VlanTag, //
 };
+pub use xdp::XdpFrame;

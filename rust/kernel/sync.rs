@@ -3,9 +3,14 @@
 //! Synchronisation primitives.
 
 mod rcu_ptr;
+mod reference;
 
 pub use rcu_ptr::{
     rcu_read_lock_held,
-    RcuFreed,
     RcuPtr, //
+};
+pub use reference::{
+    RcuFreed,
+    RcuReference,
+    Reference, //
 };

@@ -6,10 +6,7 @@
 //!
 //! C header: [`include/linux/if_tap.h`](srctree/include/linux/if_tap.h)
 
-use crate::link::{
-    Macvtap,
-    Private, //
-};
+use crate::link::Macvtap;
 use bindings_net as bindings;
 use core::mem::offset_of;
 use kernel::{
@@ -20,13 +17,37 @@ use kernel::{
 };
 use kernel_net::{
     cdev::DeviceNumber,
+    class,
     compat::ModuleMetadata,
     net::{
         device::Features,
         macvlan::Link,
-        rtnl, //
+        rtnl,
+        NetDevice, //
     },
 };
+
+/// What a link has beside macvlan's data.
+#[pin_data]
+pub(crate) struct Private {
+    /// The queues.
+    #[pin]
+    pub(crate) tap: TapDev,
+    /// The node, while there is one.
+    pub(crate) node: rtnl::Cell<Option<class::Device>>,
+}
+
+impl Private {
+    /// Creates what the link `device` has. Its readers can take packets with `offloads`.
+    pub(crate) fn new(device: &NetDevice, offloads: Features) -> impl PinInit<Self> {
+        let device = device.as_raw();
+        // INVARIANT: `tap` is that of a `Private`, which rtnetlink makes for the device.
+        pin_init!(Self {
+            tap <- TapDev::new(device, offloads),
+            node: rtnl::Cell::new(None),
+        })
+    }
+}
 
 /// tap's part of a link (`struct tap_dev`), and its minor number.
 ///
@@ -47,9 +68,8 @@ unsafe impl Send for TapDev {}
 unsafe impl Sync for TapDev {}
 
 impl TapDev {
-    /// Initialises a link's part, whose readers can take packets with `offloads`. Only for a
-    /// [`Private`].
-    pub(crate) fn new(offloads: Features) -> impl PinInit<Self> {
+    /// Initialises a link's part. Only for [`Private::new`].
+    fn new(device: *mut bindings::net_device, offloads: Features) -> impl PinInit<Self> {
         pin_init!(Self {
             tap <- Opaque::ffi_init(move |slot: *mut bindings::tap_dev| {
                 // SAFETY: `slot` is valid for writing, and does not move. All zeroes is valid for
@@ -62,9 +82,8 @@ impl TapDev {
                     (*slot).update_features = Some(update_features);
                     (*slot).count_tx_dropped = Some(count_tx_dropped);
                     (*slot).count_rx_dropped = Some(count_rx_dropped);
-                    // tap reads it when it allots the minor number, that is before macvlan has
-                    // returned the link.
-                    (*slot).dev = link_of(slot).device().as_raw();
+                    // As early as that, because tap makes a minor number of its index.
+                    (*slot).dev = device;
                 }
             }),
         })
@@ -142,7 +161,8 @@ impl Receive for Link<'_, Macvtap> {
 ///
 /// # Safety
 ///
-/// `tap` must be the `struct tap_dev` of a [`Private`] that stays valid during `'a`.
+/// `tap` must be the `struct tap_dev` of a link that is registered, or about to be, and stays valid
+/// during `'a`.
 unsafe fn link_of<'a>(tap: *mut bindings::tap_dev) -> Link<'a, Macvtap> {
     // SAFETY: By the safety requirements of this function.
     unsafe { Link::from_private(tap.byte_sub(offset_of!(Private, tap)).cast::<Private>()) }
@@ -150,29 +170,29 @@ unsafe fn link_of<'a>(tap: *mut bindings::tap_dev) -> Link<'a, Macvtap> {
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link. The caller holds RTNL, and has lent its evidence.
+/// `tap` must be that of a valid link with queues. The caller holds RTNL, and has lent its evidence.
 unsafe extern "C" fn update_features(
     tap: *mut bindings::tap_dev,
     features: bindings::netdev_features_t,
 ) {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: By the safety requirements of this function: there are queues, so it is registered.
     unsafe { link_of(tap).set_features(Features::from_bits(features), rtnl::Held::assume()) };
 }
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link.
+/// `tap` must be that of a valid link with queues.
 unsafe extern "C" fn count_tx_dropped(tap: *mut bindings::tap_dev) {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { link_of(tap) }.count_tx_dropped();
+    // SAFETY: By the safety requirements of this function: there are queues, so it is registered.
+    unsafe { link_of(tap).count_tx_dropped() };
 }
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link.
+/// `tap` must be that of a valid link with queues.
 unsafe extern "C" fn count_rx_dropped(tap: *mut bindings::tap_dev) {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { link_of(tap) }.count_rx_dropped();
+    // SAFETY: By the safety requirements of this function: there are queues, so it is registered.
+    unsafe { link_of(tap).count_rx_dropped() };
 }
 
 /// A major number whose nodes are tap's. Dropping it frees it.

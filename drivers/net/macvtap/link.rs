@@ -3,27 +3,24 @@
 //! The kind of link: making and deleting.
 
 use crate::ffi::{
-    Receive,
-    TapDev, //
+    Private,
+    Receive, //
 };
 use bindings_net as bindings;
 use kernel::{
     prelude::*,
     str::CStr, //
 };
-use kernel_net::{
-    class,
-    net::{
-        device::Features,
-        macvlan::{
-            Link,
-            LinkKind,
-            LinkOps,
-            NewLink, //
-        },
-        rtnl,
-        NetDevice, //
+use kernel_net::net::{
+    device::Features,
+    macvlan::{
+        Link,
+        LinkKind,
+        LinkOps,
+        NewLink, //
     },
+    rtnl,
+    NetDevice, //
 };
 
 /// The kind of link.
@@ -31,16 +28,6 @@ pub(crate) struct Macvtap;
 
 /// Its operations, as rtnetlink knows them.
 pub(crate) static OPS: LinkOps<Macvtap> = LinkOps::new();
-
-/// What a link has beside macvlan's data.
-#[pin_data]
-pub(crate) struct Private {
-    /// The queues.
-    #[pin]
-    pub(crate) tap: TapDev,
-    /// The node, while there is one.
-    pub(crate) node: rtnl::Cell<Option<class::Device>>,
-}
 
 /// What readers can take unless they say otherwise: macvlan supports all offloads, so this does.
 const OFFLOADS: Features = Features::HW_CSUM
@@ -58,11 +45,8 @@ impl LinkKind for Macvtap {
         device.set_tx_queue_len(bindings::TUN_READQ_SIZE, held);
     }
 
-    fn private() -> impl PinInit<Private> {
-        pin_init!(Private {
-            tap <- TapDev::new(OFFLOADS),
-            node: rtnl::Cell::new(None),
-        })
+    fn private(device: &NetDevice) -> impl PinInit<Private> {
+        Private::new(device, OFFLOADS)
     }
 
     fn newlink(link: NewLink<'_, Self>, held: &mut rtnl::Held) -> Result {

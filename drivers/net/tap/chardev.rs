@@ -8,7 +8,8 @@ use crate::{
     ioctl,
     queue::{
         Queue,
-        QueueSock, //
+        QueueBorrow,
+        QueueRef, //
     },
     read,
     transmit, //
@@ -22,6 +23,10 @@ use kernel::{
         IovIterDest,
         IovIterSource, //
     },
+    maple_tree::{
+        AllocErrorKind,
+        InsertErrorKind, //
+    },
     prelude::*,
     sync::aref::ARef, //
 };
@@ -30,7 +35,6 @@ use kernel_net::{
         DeviceNumber,
         MINORS, //
     },
-    compat::ForeignRef,
     fs::{
         FileOperations,
         KiocbExt,
@@ -80,7 +84,12 @@ pub(crate) fn add_major(number: u32, held: &mut rtnl::Held) -> Result {
 
 /// Removes a major number, and whatever devices it has left.
 pub(crate) fn remove_major(number: u32, held: &mut rtnl::Held) {
-    MAJORS.as_mut(held).retain(|major| major.number != number);
+    let majors = MAJORS.as_mut(held);
+    majors.retain(|major| major.number != number);
+    if majors.is_empty() {
+        // Nobody frees a static.
+        *majors = KVec::new();
+    }
 }
 
 /// Minor numbers for devices whose interface index is taken, or too large. Interface indices
@@ -104,22 +113,29 @@ pub(crate) fn get_minor(number: u32, handle: DevHandle, held: &mut rtnl::Held) -
     let minors = &major(number, held).ok_or(EINVAL)?.minors;
     let mut handle = KBox::new(handle, GFP_KERNEL)?;
 
-    let mut ranges = [1..MINORS as usize, FALLBACK];
-    if let Some(ifindex) = ifindex {
-        match minors.insert(ifindex, handle, GFP_KERNEL) {
+    let range = match ifindex {
+        None => 1..MINORS as usize,
+        Some(ifindex) => match minors.insert(ifindex, handle, GFP_KERNEL) {
             Ok(()) => return Ok(ifindex as u32),
-            Err(taken) => handle = taken.value,
+            Err(error) => {
+                if error.cause != InsertErrorKind::Occupied {
+                    return Err(error.cause.into());
+                }
+                handle = error.value;
+                FALLBACK
+            }
+        },
+    };
+    match minors.alloc_range(1, handle, range, GFP_KERNEL) {
+        Ok(minor) => Ok(minor as u32),
+        Err(error) => {
+            if error.cause == AllocErrorKind::Busy {
+                pr_err!("too many tap devices\n");
+                return Err(EINVAL);
+            }
+            Err(error.cause.into())
         }
-        ranges.reverse();
     }
-    for range in ranges {
-        match minors.alloc_range(1, handle, range, GFP_KERNEL) {
-            Ok(minor) => return Ok(minor as u32),
-            Err(full) => handle = full.value,
-        }
-    }
-    pr_err!("too many tap devices\n");
-    Err(EINVAL)
 }
 
 /// Takes a minor number back.
@@ -141,41 +157,45 @@ fn find(number: DeviceNumber, held: &rtnl::Held) -> Option<ARef<TapDev>> {
 pub(crate) struct Chardev;
 
 impl Operations for Chardev {
-    type Ptr = ForeignRef<QueueSock>;
+    type Ptr = QueueRef;
 
     type OwnerModule = crate::LocalModule;
 
     const NOWAIT: bool = true;
 
-    #[allow(clippy::useless_conversion, reason = "it is one on Linux 7.2")]
-    fn open(number: DeviceNumber, file: &File) -> Result<Self::Ptr> {
+    fn open(number: DeviceNumber, file: &File) -> Result<QueueRef> {
         let mut held = rtnl::lock();
         let device = find(number, &held).ok_or(ENODEV)?;
         let len = device.device().tx_queue_len();
         let queue =
             Namespace::with_current(|namespace| Sock::new(namespace, file, Queue::new(len)))?;
         device.attach(&queue, &mut held)?;
-        Ok(queue.into())
+        Ok(queue)
     }
 
-    fn release(queue: Self::Ptr) {
+    fn release(queue: QueueRef) {
         TapDev::detach(&queue, &mut rtnl::lock());
+        // Packets keep their senders' sockets, which may be this one, or one whose ring has a
+        // packet of this one: so what is not read must go now, and nothing may come after.
+        queue.ring.close();
+        queue.forget_file();
     }
 
-    fn read_iter(kiocb: &mut Kiocb<'_, Self::Ptr>, to: &mut IovIterDest<'_>) -> Result<usize> {
+    fn read_iter(kiocb: &mut Kiocb<'_, QueueRef>, to: &mut IovIterDest<'_>) -> Result<usize> {
         let room = to.len();
-        let len = read::read(kiocb.file(), to, kiocb.nonblock())?.min(room);
+        let len = read::read(&kiocb.file(), to, kiocb.nonblock())?.min(room);
         if len > 0 {
             *kiocb.ki_pos_mut() = len as i64;
         }
         Ok(len)
     }
 
-    fn write_iter(kiocb: &mut Kiocb<'_, Self::Ptr>, from: &mut IovIterSource<'_>) -> Result<usize> {
-        transmit::write(kiocb.file(), from, kiocb.nonblock())
+    fn write_iter(kiocb: &mut Kiocb<'_, QueueRef>, from: &mut IovIterSource<'_>) -> Result<usize> {
+        transmit::write(&kiocb.file(), from, kiocb.nonblock())
     }
 
-    fn poll<'a>(queue: &'a QueueSock, table: &PollTable<'a>) -> PollEvents {
+    fn poll<'a>(queue: QueueBorrow<'a>, table: &PollTable<'a>) -> PollEvents {
+        let queue = queue.get();
         table.register(queue.wait_queue());
         let mut events = PollEvents::NONE;
         if !queue.ring.is_empty() {
@@ -187,7 +207,7 @@ impl Operations for Chardev {
         events
     }
 
-    fn ioctl(queue: &QueueSock, cmd: u32, arg: usize) -> Result<isize> {
+    fn ioctl(queue: QueueBorrow<'_>, cmd: u32, arg: usize) -> Result {
         ioctl::ioctl(queue, cmd, arg)
     }
 }

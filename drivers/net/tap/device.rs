@@ -7,14 +7,16 @@ use crate::{
         Callbacks,
         DevicePtr, //
     },
-    queue::QueueSock, //
+    queue::{
+        QueueRef,
+        QueueSock, //
+    },
 };
 use bindings_net as bindings;
 use core::mem::offset_of;
 use kernel::{
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{
             Acquire,
             Atomic,
@@ -47,7 +49,7 @@ pub(crate) struct TapDev {
     pub(crate) device: DevicePtr,
     _flags: u16,
     /// The queues that get frames; the first `enabled` of these.
-    queues: [RcuPtr<QueueSock>; MAX_QUEUES],
+    queues: [RcuPtr<QueueRef>; MAX_QUEUES],
     /// All queues that are attached, whether they get frames or not.
     attached: rtnl::List<QueueSock>,
     enabled: Atomic<i32>,
@@ -79,17 +81,19 @@ impl TapDev {
     /// # Errors
     ///
     /// `EBUSY` if there are as many queues as can be, or the device is going away.
-    pub(crate) fn attach(&self, queue: &QueueSock, held: &mut rtnl::Held) -> Result {
+    pub(crate) fn attach(&self, queue: &QueueRef, held: &mut rtnl::Held) -> Result {
         let count = self.attached_count.get(held);
         if count >= MAX_QUEUES as i32 {
             return Err(EBUSY);
         }
+        // Fails for a queue that is attached already.
         self.attached
-            .push_back(queue.into(), held)
+            .push_back(queue.clone(), held)
             .map_err(|_| EBUSY)?;
         self.attached_count.set(count + 1, held);
         queue.device.replace(Some(self.into()), held);
-        self.enable(queue, held)
+        self.enable(queue.clone(), held)
+            .inspect_err(|_| Self::detach(queue, held))
     }
 
     /// Detaches a queue from its device, if it has one still.
@@ -119,15 +123,15 @@ impl TapDev {
     /// # Errors
     ///
     /// `EINVAL` if it does already.
-    pub(crate) fn enable(&self, queue: &QueueSock, held: &mut rtnl::Held) -> Result {
+    pub(crate) fn enable(&self, queue: QueueRef, held: &mut rtnl::Held) -> Result {
         if queue.index.get(held).is_some() {
             return Err(EINVAL);
         }
         let index = self.enabled_count();
         // There is a slot for each queue that can be attached.
         let slot = self.queues.get(index).ok_or(EBUSY)?;
-        slot.replace(Some(queue.into()), held);
         queue.index.set(Some(index as u16), held);
+        slot.replace(Some(queue), held);
         // After the slot: whoever sees the count finds the queue.
         self.enabled.store(index as i32 + 1, Release);
         Ok(())
@@ -149,7 +153,7 @@ impl TapDev {
         // The last queue takes the place, so that there is never an empty slot among those that
         // the count covers. Readers with the old count may find the last slot empty; then they
         // look again, and see the new count.
-        let moved: Option<ARef<QueueSock>> = last_slot.load_locked(held).map(ARef::from);
+        let moved = last_slot.get(held);
         if let Some(moved) = &moved {
             moved.index.set(Some(index), held);
         }

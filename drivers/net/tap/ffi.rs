@@ -13,7 +13,7 @@ use crate::{
         OPERATIONS, //
     },
     device::TapDev,
-    queue::QueueSock,
+    queue::QueueBorrow,
     receive::{
         self,
         Verdict, //
@@ -144,7 +144,7 @@ unsafe impl AlwaysRefCounted for TapDev {
 
 // SAFETY: Queues drop their references when they are detached, under RTNL: at the latest in
 // `tap_del_queues()`, which drivers call before they unregister the device. Unregistration waits
-// for a grace period, after that and before the device is freed.
+// for a grace period after that, then for all references, and only then frees the device.
 unsafe impl RcuFreed for TapDev {}
 
 /// A [`TapDev`] that has a minor number, but maybe no device yet.
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn tap_queue_resize(tap: *mut bindings::tap_dev) -> c_int 
 /// # Safety
 ///
 /// `file` must be valid and stay open during `'a`.
-unsafe fn queue_of<'a>(file: *mut bindings::file) -> Result<&'a QueueSock> {
+unsafe fn queue_of<'a>(file: *mut bindings::file) -> Result<QueueBorrow<'a>> {
     // SAFETY: By the safety requirements of this function.
     unsafe { OPERATIONS.data_of(file) }.ok_or(EINVAL)
 }

@@ -9,6 +9,7 @@ use crate::{
         Offloads, //
     },
     queue::{
+        QueueBorrow,
         QueueSock,
         IFF_FIXED,
         IFF_SETTABLE, //
@@ -128,41 +129,45 @@ impl Request {
 ///
 /// `EINVAL` for an unknown command or an invalid argument, `EFAULT` for a bad pointer, `ENOLINK` if
 /// the device is needed and gone; and those that the request says.
-pub(crate) fn ioctl(queue: &QueueSock, cmd: u32, arg: usize) -> Result<isize> {
+pub(crate) fn ioctl(queue: QueueBorrow<'_>, cmd: u32, arg: usize) -> Result {
     match Request::decode(cmd, arg)? {
-        Request::SetInterface { flags } => set_interface(queue, flags.into())?,
-        Request::GetInterface { to } => get_interface(queue, to)?,
-        Request::SetQueue { flags } => set_queue(queue, flags.into())?,
-        Request::GetFeatures { to } => to.put(&(IFF_FIXED | IFF_SETTABLE))?,
+        Request::SetInterface { flags } => set_interface(&queue, flags.into()),
+        Request::GetInterface { to } => get_interface(&queue, to),
+        Request::SetQueue { flags } => set_queue(queue, flags.into()),
+        Request::GetFeatures { to } => to.put(&(IFF_FIXED | IFF_SETTABLE)),
         Request::SetSendBuffer { bytes } => {
             if bytes <= 0 {
                 return Err(EINVAL);
             }
             queue.set_send_buffer(bytes);
+            Ok(())
         }
         Request::SetOffload(offloads) => {
             let mut held = rtnl::lock();
-            let device = attached_device(queue, &held)?;
+            let device = attached_device(&queue, &held)?;
             offload::set(&device, offloads, &mut held);
+            Ok(())
         }
-        Request::GetMacAddress { to } => get_mac_address(queue, to)?,
+        Request::GetMacAddress { to } => get_mac_address(&queue, to),
         Request::SetMacAddress(address) => {
             let mut held = rtnl::lock();
-            let device = attached_device(queue, &held)?;
-            device.device().set_mac_address(address, &mut held)?;
+            let device = attached_device(&queue, &held)?;
+            device.device().set_mac_address(address, &mut held)
         }
-        Request::GetVnetHdrSize { to } => to.put(&queue.settings.vnet_hdr_size())?,
-        Request::SetVnetHdrSize { bytes } => queue.settings.set_vnet_hdr_size(bytes)?,
-        Request::GetVnetLe { to } => to.put(&i32::from(queue.settings.vnet_le()))?,
-        Request::SetVnetLe(on) => queue.settings.set_vnet_le(on),
-        Request::GetVnetBe { to } => to.put(&i32::from(queue.settings.vnet_be()?))?,
+        Request::GetVnetHdrSize { to } => to.put(&queue.settings.vnet_hdr_size()),
+        Request::SetVnetHdrSize { bytes } => queue.settings.set_vnet_hdr_size(bytes),
+        Request::GetVnetLe { to } => to.put(&i32::from(queue.settings.vnet_le())),
+        Request::SetVnetLe(on) => {
+            queue.settings.set_vnet_le(on);
+            Ok(())
+        }
+        Request::GetVnetBe { to } => to.put(&i32::from(queue.settings.vnet_be()?)),
         Request::SetVnetBe { from } => {
             // Whether it is supported comes before whether the pointer is good.
             queue.settings.vnet_be()?;
-            queue.settings.set_vnet_be(from.get::<i32>()? != 0)?;
+            queue.settings.set_vnet_be(from.get::<i32>()? != 0)
         }
     }
-    Ok(0)
 }
 
 /// Returns the device that a queue is attached to.
@@ -171,11 +176,7 @@ pub(crate) fn ioctl(queue: &QueueSock, cmd: u32, arg: usize) -> Result<isize> {
 ///
 /// `ENOLINK` if that is gone.
 fn attached_device(queue: &QueueSock, held: &rtnl::Held) -> Result<ARef<TapDev>> {
-    queue
-        .device
-        .load_locked(held)
-        .map(ARef::from)
-        .ok_or_else(enolink)
+    queue.device.get(held).ok_or_else(enolink)
 }
 
 /// tun makes a device with this. Here it only says whether frames come with a virtio-net header.
@@ -188,32 +189,34 @@ fn set_interface(queue: &QueueSock, flags: u32) -> Result {
 }
 
 fn get_interface(queue: &QueueSock, to: User) -> Result {
-    let held = rtnl::lock();
-    let device = attached_device(queue, &held)?;
-    to.put_ifreq(
-        &device.device().name(&held),
-        &queue.settings.iff_flags().to_ne_bytes(),
-    )
+    let name = {
+        let held = rtnl::lock();
+        attached_device(queue, &held)?.device().name(&held)
+    };
+    // Without RTNL: user space may be slow.
+    to.put_ifreq(&name, &queue.settings.iff_flags().to_ne_bytes())
 }
 
 fn get_mac_address(queue: &QueueSock, to: User) -> Result {
-    let held = rtnl::lock();
-    let device = attached_device(queue, &held)?;
-    to.put_ifreq(
-        &device.device().name(&held),
-        &device.device().mac_address(&held),
-    )
+    let (name, address) = {
+        let held = rtnl::lock();
+        let device = attached_device(queue, &held)?;
+        let device = device.device();
+        (device.name(&held), device.mac_address(&held))
+    };
+    // Without RTNL: user space may be slow.
+    to.put_ifreq(&name, &address)
 }
 
 /// Lets a queue get frames, or no more.
-fn set_queue(queue: &QueueSock, flags: u32) -> Result {
+fn set_queue(queue: QueueBorrow<'_>, flags: u32) -> Result {
     let mut held = rtnl::lock();
     // Not `ENOLINK`, as elsewhere, but C's users know this one.
-    let device = attached_device(queue, &held).map_err(|_| EINVAL)?;
+    let device = attached_device(&queue, &held).map_err(|_| EINVAL)?;
     if flags & bindings::IFF_ATTACH_QUEUE != 0 {
-        device.enable(queue, &mut held)
+        device.enable(queue.to_owned(), &mut held)
     } else if flags & bindings::IFF_DETACH_QUEUE != 0 {
-        device.disable(queue, &mut held)
+        device.disable(&queue, &mut held)
     } else {
         Err(EINVAL)
     }

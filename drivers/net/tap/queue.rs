@@ -9,15 +9,22 @@ use crate::{
 use bindings_net as bindings;
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
     },
 };
 use kernel_net::{
     net::{
         rtnl,
-        sock::Sock,
+        sock::{
+            Sock,
+            SockBorrow,
+            SockRef, //
+        },
         SkbArray, //
     },
     sync::RcuPtr,
@@ -26,11 +33,17 @@ use kernel_net::{
 /// A queue with the socket that it lives in.
 pub(crate) type QueueSock = Sock<Queue>;
 
+/// A reference of a queue.
+pub(crate) type QueueRef = SockRef<Queue>;
+
+/// A queue that is borrowed from its open file.
+pub(crate) type QueueBorrow<'a> = SockBorrow<'a, Queue>;
+
 /// A queue: frames for one reader, and the settings of its file.
 #[pin_data]
 pub(crate) struct Queue {
     /// The device it is attached to; none once that is gone.
-    pub(crate) device: RcuPtr<TapDev>,
+    pub(crate) device: RcuPtr<ARef<TapDev>>,
     /// Its place in the device's table; none while it gets no frames.
     pub(crate) index: rtnl::Cell<Option<u16>>,
     pub(crate) settings: Settings,

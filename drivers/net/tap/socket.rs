@@ -20,7 +20,9 @@ use kernel::{
 };
 use kernel_net::net::{
     sock::SocketOps,
-    SkBuff, //
+    DropReason,
+    SkBuff,
+    XdpFrame, //
 };
 
 impl SocketOps for Queue {
@@ -32,6 +34,10 @@ impl SocketOps for Queue {
         transmit::write(sock, from, nonblock)
     }
 
+    fn send_frame(sock: &QueueSock, frame: XdpFrame) {
+        transmit::write_frame(sock, frame);
+    }
+
     fn recvmsg(
         sock: &QueueSock,
         skb: Option<SkBuff>,
@@ -39,6 +45,10 @@ impl SocketOps for Queue {
         nonblock: bool,
     ) -> Result<usize> {
         match skb {
+            Some(skb) if to.is_empty() => {
+                skb.drop_reason(DropReason::NotSpecified);
+                Ok(0)
+            }
             Some(skb) => read::deliver(sock, skb, to),
             None => read::read(sock, to, nonblock),
         }

@@ -17,7 +17,8 @@ use kernel_net::{
     net::{
         DropReason,
         NetDevice,
-        SkBuff, //
+        SkBuff,
+        XdpFrame, //
     },
 };
 
@@ -57,6 +58,30 @@ pub(crate) fn write(
             Err(error)
         }
     }
+}
+
+/// Sends a frame that lies in memory of the kernel, as vhost-net has it.
+pub(crate) fn write_frame(queue: &QueueSock, frame: XdpFrame) {
+    let sent = match receive_frame(queue, frame) {
+        Ok((skb, header)) => send(queue, skb, header),
+        Err(error) => Err(error),
+    };
+    if sent.is_err() {
+        count_dropped(queue);
+    }
+}
+
+/// Makes a packet of a frame that lies in memory of the kernel.
+fn receive_frame(queue: &QueueSock, frame: XdpFrame) -> Result<(SkBuff, Option<Header>)> {
+    // It comes from a guest.
+    if frame.len() < ETH_HLEN {
+        return Err(EINVAL);
+    }
+    let header = match queue.settings.vnet_format() {
+        None => None,
+        Some(format) => Some(Header::decode(frame.header().ok_or(EINVAL)?, format.endian)),
+    };
+    Ok((frame.into_skb()?, header))
 }
 
 /// Gets a frame from user space, and its virtio-net header, if the queue wants one.

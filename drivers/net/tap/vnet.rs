@@ -99,12 +99,10 @@ impl Header {
         if self.flags & NEEDS_CSUM == 0 {
             return self.hdr_len;
         }
-        // C computes this in 16 bits. What overflows there is no valid checksum position, and
-        // refused later.
-        self.csum_start
-            .wrapping_add(self.csum_offset)
-            .wrapping_add(2)
-            .max(self.hdr_len)
+        let checksum_end = u32::from(self.csum_start) + u32::from(self.csum_offset) + 2;
+        // CAST: C keeps 16 bits of it as well. It is a wish, not a promise: what the checksum needs
+        // is checked later.
+        checksum_end.max(self.hdr_len.into()) as u16
     }
 
     /// Describes a packet that goes to user space (`virtio_net_hdr_from_skb()`).

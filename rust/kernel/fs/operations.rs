@@ -61,11 +61,7 @@ pub trait Operations: Sized {
     ) -> PollEvents;
 
     /// Handles an ioctl. 32-bit callers come here as well, with their pointers extended.
-    fn ioctl(
-        ptr: <Self::Ptr as ForeignOwnable>::Borrowed<'_>,
-        cmd: u32,
-        arg: usize,
-    ) -> Result<isize>;
+    fn ioctl(ptr: <Self::Ptr as ForeignOwnable>::Borrowed<'_>, cmd: u32, arg: usize) -> Result;
 }
 
 /// The C table of a device's [`Operations`] (`struct file_operations`). Declare it as a `static`.
@@ -211,7 +207,7 @@ impl<T: Operations> FileOperations<T> {
         // file stays open meanwhile.
         let ptr = unsafe { T::Ptr::borrow((*file).private_data) };
         match T::ioctl(ptr, cmd, arg) {
-            Ok(value) => value as c_long,
+            Ok(()) => 0,
             Err(error) => error.to_errno() as c_long,
         }
     }

@@ -20,6 +20,7 @@ use kernel::{
         aref::AlwaysRefCounted,
         atomic::{
             atomic_load,
+            atomic_store,
             Relaxed, //
         },
     },
@@ -169,20 +170,21 @@ impl NetDevice {
     /// Returns the link-layer address as the bytes of a `struct sockaddr`.
     #[inline]
     pub fn mac_address(&self, held: &rtnl::Held) -> [u8; SOCKADDR_SIZE] {
-        let mut sockaddr = [0; SOCKADDR_SIZE];
+        let mut sockaddr: bindings::sockaddr = pin_init::zeroed();
         let mut name = self.name(held);
         // The device is there under RTNL, so it is found by its name.
         //
-        // SAFETY: `sockaddr` has the size of a `struct sockaddr` of bytes, the namespace is valid,
-        // and the name ends with a NUL.
+        // SAFETY: `sockaddr` is a local variable, the namespace is valid, and the name ends with a
+        // NUL.
         unsafe {
             bindings::netif_get_mac_address(
-                sockaddr.as_mut_ptr().cast(),
+                &mut sockaddr,
                 self.namespace(held).as_raw(),
                 name.as_mut_ptr().cast(),
             );
         }
-        sockaddr
+        // SAFETY: The structure has no padding, and all of it is initialised.
+        unsafe { core::mem::transmute(sockaddr) }
     }
 
     /// Sets the link-layer address to that of a `struct sockaddr`, as a user wants it.
@@ -222,7 +224,7 @@ impl NetDevice {
     pub fn set_tx_queue_len(&self, len: u32, _held: &mut rtnl::Held) {
         // SAFETY: By the type invariants, the field is valid; RTNL is held, so it is the only
         // write.
-        unsafe { (*self.as_raw()).tx_queue_len = len };
+        unsafe { atomic_store(&raw mut (*self.as_raw()).tx_queue_len, len, Relaxed) };
     }
 
     /// Returns whether the device was created by the link operations at `ops`.

@@ -16,8 +16,7 @@ use crate::compat::raw_init;
 use bindings_net as bindings;
 use core::{
     marker::PhantomData,
-    mem::offset_of,
-    ptr, //
+    mem::offset_of, //
 };
 use kernel::{
     error::{
@@ -28,6 +27,11 @@ use kernel::{
     str::{
         as_char_ptr_in_const_context,
         CStr, //
+    },
+    sync::atomic::{
+        Acquire,
+        AtomicFlag,
+        Release, //
     },
     types::Opaque, //
 };
@@ -50,7 +54,7 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
     fn setup(device: &NetDevice, held: &mut rtnl::Held);
 
     /// Initialises what a link has.
-    fn private() -> impl PinInit<Self::Private>;
+    fn private(device: &NetDevice) -> impl PinInit<Self::Private>;
 
     /// Makes a link: must call [`NewLink::create`].
     fn newlink(link: NewLink<'_, Self>, held: &mut rtnl::Held) -> Result;
@@ -71,7 +75,7 @@ struct Private<P> {
 ///
 /// # Invariants
 ///
-/// The device's private area is a `Private<T::Private>`, and initialised.
+/// The device's private area is a `Private<T::Private>`, and `data` is initialised.
 pub struct Link<'a, T: LinkKind> {
     device: &'a NetDevice,
     _kind: PhantomData<T>,
@@ -90,10 +94,11 @@ impl<'a, T: LinkKind> Link<'a, T> {
     ///
     /// # Safety
     ///
-    /// `private` must be the data of a link of kind `T` that stays valid during `'a`.
+    /// `private` must be the data of a link of kind `T` that is registered, or about to be, and
+    /// stays valid during `'a`.
     pub unsafe fn from_private(private: *const T::Private) -> Self {
         // SAFETY: By the safety requirements of this function, it is a field of that structure.
-        // macvlan sets `dev` before anything else.
+        // macvlan sets `dev` before it registers the device.
         let device = unsafe {
             let area = private.byte_sub(offset_of!(Private<T::Private>, data));
             NetDevice::from_raw((*area.cast::<bindings::macvlan_dev>()).dev)
@@ -126,21 +131,35 @@ impl<'a, T: LinkKind> Link<'a, T> {
     }
 
     /// Counts a packet that could not be sent.
+    ///
+    /// # Safety
+    ///
+    /// The device must be registered, and not be freed meanwhile.
     #[inline]
-    pub fn count_tx_dropped(&self) {
-        // SAFETY: By the type invariants, the structure is valid.
+    pub unsafe fn count_tx_dropped(&self) {
+        // SAFETY: By the type invariants, the structure is valid. By the safety requirements of
+        // this function, macvlan has initialised it.
         unsafe { bindings::macvlan_inc_tx_dropped(self.vlan()) };
     }
 
     /// Counts a packet that was received and could not be delivered.
+    ///
+    /// # Safety
+    ///
+    /// The device must be registered, and not be freed meanwhile.
     #[inline]
-    pub fn count_rx_dropped(&self) {
-        // SAFETY: By the type invariants, the structure is valid.
+    pub unsafe fn count_rx_dropped(&self) {
+        // SAFETY: By the type invariants, the structure is valid. By the safety requirements of
+        // this function, macvlan has initialised it.
         unsafe { bindings::macvlan_count_rx(self.vlan(), 0, false, false) };
     }
 
     /// Sets which of the features that a user may change are on.
-    pub fn set_features(&self, features: Features, held: &mut rtnl::Held) {
+    ///
+    /// # Safety
+    ///
+    /// The device must be registered, and not be freed meanwhile.
+    pub unsafe fn set_features(&self, features: Features, held: &mut rtnl::Held) {
         // SAFETY: By the type invariants, the structure is valid; this field is accessed under
         // RTNL.
         unsafe { (*self.vlan()).set_features = features.bits() };
@@ -160,9 +179,7 @@ pub struct NewLink<'a, T: LinkKind> {
 }
 
 impl<'a, T: LinkKind> NewLink<'a, T> {
-    /// Returns the link.
-    ///
-    /// Its device is not registered yet, and macvlan's data not initialised.
+    /// Returns the link, whose device is not registered yet.
     pub fn link(&self) -> Link<'a, T> {
         self.link
     }
@@ -189,10 +206,10 @@ impl<'a, T: LinkKind> NewLink<'a, T> {
 /// # Invariants
 ///
 /// The callbacks are those of `T`.
-#[repr(transparent)]
 pub struct LinkOps<T> {
     // Registration writes to it.
     ops: Opaque<bindings::rtnl_link_ops>,
+    registered: AtomicFlag,
     _kind: PhantomData<T>,
 }
 
@@ -212,6 +229,7 @@ impl<T: LinkKind> LinkOps<T> {
         // INVARIANT: All callbacks are those of `T`.
         Self {
             ops: Opaque::new(ops),
+            registered: AtomicFlag::new(false),
             _kind: PhantomData,
         }
     }
@@ -253,30 +271,23 @@ impl<T: LinkKind> LinkOps<T> {
             // that the table says, and nobody else knows of it.
             let data = unsafe {
                 let area = bindings::netdev_priv(dev).cast::<Private<T::Private>>();
-                // `Link::from_private` relies on it before macvlan sets it, too.
-                (*area.cast::<bindings::macvlan_dev>()).dev = dev;
                 &raw mut (*area).data
             };
+            // SAFETY: By the safety requirements of this function.
+            let device = unsafe { NetDevice::from_raw(dev) };
             // SAFETY: As above; the area does not move.
-            unsafe { raw_init(data, T::private()) };
-            // INVARIANT: The private area is initialised.
-            let link = Link {
-                // SAFETY: By the safety requirements of this function.
-                device: unsafe { NetDevice::from_raw(dev) },
-                _kind: PhantomData,
-            };
-            // INVARIANT: By the safety requirements of this function.
+            unsafe { raw_init(data, T::private(device)) };
+            // INVARIANT: By the safety requirements of this function; the data is initialised.
             let new = NewLink {
-                link,
+                link: Link {
+                    device,
+                    _kind: PhantomData,
+                },
                 params,
                 extack,
             };
             // SAFETY: By the safety requirements of this function.
-            if let Err(error) = T::newlink(new, unsafe { rtnl::Held::assume() }) {
-                // SAFETY: It was initialised above, and the device is not registered.
-                unsafe { ptr::drop_in_place(data) };
-                return Err(error);
-            }
+            T::newlink(new, unsafe { rtnl::Held::assume() })?;
             Ok(0)
         })
     }
@@ -332,8 +343,16 @@ impl<T: LinkKind> Registration<T> {
     ///
     /// `EEXIST` if there is one.
     pub fn new(ops: &'static LinkOps<T>) -> Result<Self> {
-        // SAFETY: The table is static and complete but for what macvlan adds.
-        to_result(unsafe { bindings::macvlan_link_register(ops.ops.get()) })?;
+        // rtnetlink does not survive the same table a second time.
+        if ops.registered.xchg(true, Acquire) {
+            return Err(EEXIST);
+        }
+        // SAFETY: The table is static, not registered, and complete but for what macvlan adds.
+        let registered = to_result(unsafe { bindings::macvlan_link_register(ops.ops.get()) });
+        if let Err(error) = registered {
+            ops.registered.store(false, Release);
+            return Err(error);
+        }
         // INVARIANT: It is registered now.
         Ok(Self(ops))
     }
@@ -343,5 +362,6 @@ impl<T: LinkKind> Drop for Registration<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::rtnl_link_unregister(self.0.ops.get()) };
+        self.0.registered.store(false, Release);
     }
 }

@@ -20,7 +20,9 @@ impl Namespace {
     ///
     /// A closure, because the task may change its namespace once this returns.
     pub fn with_current<R>(f: impl FnOnce(&Namespace) -> R) -> R {
-        // SAFETY: Only the task itself changes its `nsproxy`, and it is busy here.
+        // SAFETY: Only the task itself changes its `nsproxy`, and it is busy here. It has one: only
+        // late in `do_exit()` there is none, after all files are closed, and no callback that Rust
+        // code can register runs then.
         let net = unsafe { bindings::current_net_ns() };
         // SAFETY: The task holds a reference of its namespace while it is in there, and
         // `Namespace` is transparent.

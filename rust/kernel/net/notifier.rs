@@ -41,7 +41,7 @@ impl Event {
 }
 
 /// A handler of events.
-pub trait Handler: Send + Sync {
+pub trait Handler: Send + Sync + 'static {
     /// Handles an event of a device of any kind, in any network namespace.
     fn event(&self, event: Event, device: &NetDevice, held: &mut rtnl::Held) -> Result;
 }

@@ -18,7 +18,8 @@ use kernel::{
 
 /// A ring of packets, between several producers and several consumers (`struct skb_array`).
 ///
-/// Its `struct ptr_ring` may be handed to C code that takes packets out, as vhost-net does.
+/// Its `struct ptr_ring` may be handed to C code that takes packets out, as vhost-net does. A packet
+/// in a ring has no device, because it may outlive any.
 ///
 /// # Invariants
 ///
@@ -62,7 +63,8 @@ impl SkbArray {
     /// Bottom halves must be off, as they are in receive handlers: a resize takes the same lock
     /// with bottom halves off.
     #[inline]
-    pub fn produce(&self, skb: SkBuff) -> Result<(), SkBuff> {
+    pub fn produce(&self, mut skb: SkBuff) -> Result<(), SkBuff> {
+        skb.forget_device();
         let skb = skb.into_raw();
         // SAFETY: By the type invariants, the ring is initialised.
         if unsafe { bindings::ptr_ring_produce(self.as_raw(), skb.cast()) } == 0 {
@@ -84,6 +86,16 @@ impl SkbArray {
         }
         // SAFETY: By the type invariants, the ring owned the packet, and does so no more.
         Some(unsafe { SkBuff::from_raw(skb.cast()) })
+    }
+
+    /// Empties the ring, and lets it take no more packets.
+    pub fn close(&self) {
+        if Self::resize_all(core::iter::once(self), 0).is_err() {
+            // No memory for that: it stays open, but most of what it holds can go at least.
+            while let Some(skb) = self.consume() {
+                skb.drop_reason(DropReason::NotSpecified);
+            }
+        }
     }
 
     /// Returns whether the ring is empty.
@@ -145,8 +157,18 @@ unsafe extern "C" fn discard(skb: *mut c_void) {
 #[pinned_drop]
 impl PinnedDrop for SkbArray {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants, the ring is initialised and holds packets, which is what
-        // `discard` frees. Nobody else uses it any more.
-        unsafe { bindings::ptr_ring_cleanup(self.as_raw(), Some(discard)) };
+        // Without the lock: nobody else uses the ring any more, and this may run in a context that
+        // the lock is not used in otherwise.
+        loop {
+            // SAFETY: By the type invariants, the ring is initialised.
+            let skb = unsafe { bindings::__ptr_ring_consume(self.as_raw()) };
+            if skb.is_null() {
+                break;
+            }
+            // SAFETY: By the type invariants, the ring owned this packet.
+            unsafe { discard(skb) };
+        }
+        // SAFETY: By the type invariants, the ring is initialised. It is empty.
+        unsafe { bindings::ptr_ring_cleanup(self.as_raw(), None) };
     }
 }

@@ -59,16 +59,26 @@ pub struct FlowKeys {
     pub ip_proto: u8,
 }
 
+/// Reads a field of a packet.
+macro_rules! field {
+    ($skb:ident.$field:ident) => {{
+        // SAFETY: By the type invariants, the packet is valid, and this field changes through
+        // `&mut self` only.
+        unsafe { (*$skb.as_raw()).$field }
+    }};
+}
+
 /// A packet (`struct sk_buff`), owned.
 ///
 /// It is used up by handing it over, or with [`consume`](Self::consume) when it has reached its
 /// destination, or with [`drop_reason`](Self::drop_reason) when it has not. There is no other way:
-/// letting one go out of scope does not link, so no packet is lost without a reason.
+/// letting one go out of scope does not link, so no packet is lost without a reason. (Kernels with
+/// `CONFIG_RUST_BUILD_ASSERT_ALLOW` panic instead.)
 ///
 /// # Invariants
 ///
-/// `ptr` points to a valid `sk_buff` of which this owns a reference, and whose header offsets and
-/// linear part nobody else changes.
+/// `ptr` points to a valid `sk_buff` of which this owns the only reference. Others may have clones,
+/// which share the data; nobody changes what the methods below read.
 #[repr(transparent)]
 pub struct SkBuff {
     ptr: NonNull<bindings::sk_buff>,
@@ -89,8 +99,8 @@ impl SkBuff {
     ///
     /// # Safety
     ///
-    /// `skb` must point to a valid packet of which the caller owns a reference, which passes to
-    /// the returned value, and that is not shared in a way that breaks the type invariants.
+    /// `skb` must point to a valid packet of which the caller owns the only reference, which passes
+    /// to the returned value. If it has a device, that must stay while the value does.
     #[inline]
     pub unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
         // INVARIANT: By the safety requirements of this function.
@@ -113,38 +123,27 @@ impl SkBuff {
     }
 
     #[inline]
-    fn raw(&self) -> &bindings::sk_buff {
-        // SAFETY: By the type invariants, the packet is valid, and its fields change through
-        // `&mut self` only.
-        unsafe { self.ptr.as_ref() }
-    }
-
-    #[inline]
-    fn raw_mut(&mut self) -> &mut bindings::sk_buff {
-        // SAFETY: As in `raw`.
-        unsafe { self.ptr.as_mut() }
-    }
-
-    #[inline]
     fn headers(&self) -> &RawHeaders {
-        // SAFETY: Both members of the union are the same structure.
-        unsafe { self.raw().__bindgen_anon_4.__bindgen_anon_1.as_ref() }
+        // SAFETY: By the type invariants, the packet is valid, and these fields change through
+        // `&mut self` only. Both members of the union are the same structure.
+        unsafe { (*self.as_raw()).__bindgen_anon_4.__bindgen_anon_1.as_ref() }
     }
 
     #[inline]
     fn headers_mut(&mut self) -> &mut RawHeaders {
-        // SAFETY: Both members of the union are the same structure.
-        unsafe { self.raw_mut().__bindgen_anon_4.__bindgen_anon_1.as_mut() }
+        // SAFETY: As in `headers`.
+        unsafe { (*self.as_raw()).__bindgen_anon_4.__bindgen_anon_1.as_mut() }
     }
 
     /// Returns the shared info, which lies at the end of the packet's buffer.
     #[inline]
     fn shinfo(&self) -> *mut bindings::skb_shared_info {
+        let end = field!(self.end);
+        #[cfg(CONFIG_64BIT)]
+        let head = field!(self.head);
         #[cfg(CONFIG_64BIT)]
         // SAFETY: By the type invariants, `end` is an offset into the buffer at `head`.
-        let end = unsafe { self.raw().head.add(self.raw().end as usize) };
-        #[cfg(not(CONFIG_64BIT))]
-        let end = self.raw().end;
+        let end = unsafe { head.add(end as usize) };
         end.cast()
     }
 
@@ -165,7 +164,7 @@ impl SkBuff {
     /// Returns the length of the packet, in bytes, from its first header on.
     #[inline]
     pub fn len(&self) -> usize {
-        self.raw().len as usize
+        field!(self.len) as usize
     }
 
     /// Returns whether the packet has no data.
@@ -178,21 +177,22 @@ impl SkBuff {
     #[inline]
     pub fn headlen(&self) -> usize {
         // By the type invariants, the fragments are a part of the packet.
-        self.raw().len.wrapping_sub(self.raw().data_len) as usize
+        field!(self.len).wrapping_sub(field!(self.data_len)) as usize
     }
 
     /// Returns the linear part.
     #[inline]
     pub fn linear(&self) -> &[u8] {
+        let data = field!(self.data);
         // SAFETY: By the type invariants, that many bytes are there, and change through
         // `&mut self` only.
-        unsafe { core::slice::from_raw_parts(self.raw().data, self.headlen()) }
+        unsafe { core::slice::from_raw_parts(data, self.headlen()) }
     }
 
     /// Returns the space before the packet, in bytes (`skb_headroom()`).
     #[inline]
     fn headroom(&self) -> usize {
-        self.raw().data as usize - self.raw().head as usize
+        field!(self.data) as usize - field!(self.head) as usize
     }
 
     /// Moves the start of the packet back over `len` bytes that lie before it (`skb_push()`).
@@ -375,11 +375,14 @@ impl SkBuff {
     /// Says that the packet is to be segmented, by someone who does not trust its headers.
     #[inline]
     pub fn set_gso(&mut self, kind: GsoKind, ecn: bool, size: u16) {
-        // SAFETY: By the type invariants, the shared info is valid and may be changed.
-        let shinfo = unsafe { &mut *self.shinfo() };
-        shinfo.gso_size = size;
-        shinfo.gso_type = kind.to_raw(ecn) | bindings::SKB_GSO_DODGY;
-        shinfo.gso_segs = 0;
+        let shinfo = self.shinfo();
+        // SAFETY: By the type invariants, the shared info is valid, and these fields change
+        // through `&mut self` only.
+        unsafe {
+            (*shinfo).gso_size = size;
+            (*shinfo).gso_type = kind.to_raw(ecn) | bindings::SKB_GSO_DODGY;
+            (*shinfo).gso_segs = 0;
+        }
     }
 
     /// Returns the flow hash; zero if there is none (`skb_get_hash()`).
@@ -392,7 +395,7 @@ impl SkBuff {
     /// Returns the receive queue that the device recorded (`skb_get_rx_queue()`).
     #[inline]
     pub fn rx_queue(&self) -> Option<u16> {
-        self.raw().queue_mapping.checked_sub(1)
+        field!(self.queue_mapping).checked_sub(1)
     }
 
     /// Returns the VLAN tag that lies beside the packet.
@@ -431,7 +434,7 @@ impl SkBuff {
 
     /// Calls `f` with the packet's device set.
     ///
-    /// Outside of this a packet that is owned here has none, so it can outlive any.
+    /// Outside of this a packet that was made here has none, so it can outlive any.
     #[inline]
     fn with_device<R>(
         &mut self,
@@ -446,9 +449,18 @@ impl SkBuff {
 
     #[inline]
     fn set_device(&mut self, device: *mut bindings::net_device) {
-        // SAFETY: Outside of queues, `next`, `prev` and `dev` are what is in use of the union.
-        let list = unsafe { &mut self.raw_mut().__bindgen_anon_1.__bindgen_anon_1 };
-        list.__bindgen_anon_1.dev = device.cast();
+        // SAFETY: By the type invariants, the packet is valid. Outside of queues, `next`, `prev`
+        // and `dev` are what is in use of the union.
+        unsafe {
+            let list = &raw mut (*self.as_raw()).__bindgen_anon_1.__bindgen_anon_1;
+            (*list).__bindgen_anon_1.dev = device.cast();
+        }
+    }
+
+    /// Says that the packet has no device any more.
+    #[inline]
+    pub(super) fn forget_device(&mut self) {
+        self.set_device(ptr::null_mut());
     }
 
     /// Finds the transport header, if it is not known yet (`skb_probe_transport_header()`), as

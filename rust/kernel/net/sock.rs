@@ -6,8 +6,13 @@
 //! [`include/linux/net.h`](srctree/include/linux/net.h)
 
 mod ops;
+mod reference;
 
 pub use ops::SocketOps;
+pub use reference::{
+    SockBorrow,
+    SockRef, //
+};
 
 use super::{
     rtnl::{
@@ -20,7 +25,7 @@ use super::{
 };
 use crate::{
     compat::raw_try_init,
-    sync::RcuFreed,
+    sync::Reference,
     wait::{
         PollEvents,
         WaitQueue, //
@@ -37,30 +42,25 @@ use kernel::{
     fs::File,
     iov::IovIterSource,
     prelude::*,
-    sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
-        atomic::{
-            atomic_store,
-            Relaxed, //
-        },
+    sync::atomic::{
+        atomic_store,
+        Relaxed, //
     },
     types::Opaque, //
 };
 
 /// A socket that no user sees as one, with its protocol's data `T` behind it.
 ///
-/// It is reference counted (`sock_hold()`, `sock_put()`). Packets sent through it keep its memory,
-/// too, until they are freed. When all are gone it is freed after a grace period, so it may be
-/// found under RCU.
+/// It is reference counted, see [`SockRef`]. Packets sent through it keep its memory, too, until
+/// they are freed. When all are gone it is freed after a grace period, so it may be found under
+/// RCU.
 ///
 /// # Invariants
 ///
 /// * `sk` and `socket` are initialised, and refer to each other.
 /// * `data` is initialised and pinned.
 /// * `SOCK_RCU_FREE` is set.
+/// * `socket.file` is the file while that is open, and null afterwards.
 #[repr(C)]
 pub struct Sock<T: SocketOps> {
     // First: a pointer to this is a pointer to the whole.
@@ -88,7 +88,7 @@ impl<T: SocketOps> Sock<T> {
         namespace: &Namespace,
         file: &File,
         data: impl PinInit<T, Error>,
-    ) -> Result<ARef<Self>> {
+    ) -> Result<SockRef<T>> {
         const {
             assert!(offset_of!(Self, sk) == 0);
         }
@@ -128,10 +128,24 @@ impl<T: SocketOps> Sock<T> {
             (*sk).sk_write_space = Some(Self::write_space);
             (*sk).sk_destruct = Some(Self::destruct);
             bindings::sock_set_flag(sk, bindings::sock_flags_SOCK_RCU_FREE);
+            (&raw mut (*this).links).write(Links::new());
         }
         // INVARIANT: Everything is initialised, and the flag is set.
         // SAFETY: `sock_init_data_uid()` has left one reference, which this takes over.
-        Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(this)) })
+        Ok(unsafe { SockRef::from_raw(NonNull::new_unchecked(this)) })
+    }
+
+    /// To be called when the file is closed, which the socket may outlive. Who sends packets on
+    /// looks at the file's credentials.
+    pub fn forget_file(&self) {
+        // SAFETY: By the type invariants, the field is valid; it is read while it changes.
+        unsafe {
+            atomic_store(
+                &raw mut (*self.as_socket()).file,
+                core::ptr::null_mut(),
+                Relaxed,
+            );
+        }
     }
 
     #[inline]
@@ -176,18 +190,29 @@ impl<T: SocketOps> Sock<T> {
     /// when there is.
     #[inline]
     pub fn poll_writable(&self) -> bool {
-        // SAFETY: By the type invariants, `sk` and `socket` are valid.
-        let (writable, set_nospace) = unsafe {
-            (
-                || bindings::sock_writeable(self.sk()),
-                || {
-                    let flags = &raw mut (*self.as_socket()).flags;
-                    bindings::test_and_set_bit(bindings::SOCKWQ_ASYNC_NOSPACE, flags)
-                },
-            )
+        if self.is_writable() {
+            return true;
+        }
+        // SAFETY: By the type invariants, the field is valid.
+        let was_set = unsafe {
+            let flags = &raw mut (*self.as_socket()).flags;
+            bindings::test_and_set_bit(bindings::SOCKWQ_ASYNC_NOSPACE, flags)
         };
-        // The second look is for room that was made before the flag was set.
-        writable() || (!set_nospace() && writable())
+        // Room may have been made before the flag was set.
+        !was_set && self.is_writable()
+    }
+
+    #[inline]
+    fn is_writable(&self) -> bool {
+        // SAFETY: By the type invariants, `sk` is valid.
+        unsafe { bindings::sock_writeable(self.sk()) }
+    }
+
+    /// Clears a bit of `socket.flags` and returns whether it was set.
+    #[inline]
+    fn test_and_clear_flag(&self, bit: c_long) -> bool {
+        // SAFETY: By the type invariants, the field is valid.
+        unsafe { bindings::test_and_clear_bit(bit, &raw mut (*self.as_socket()).flags) }
     }
 
     /// Allocates a packet, charged to the socket's send buffer, and fills it from `iter`.
@@ -211,9 +236,8 @@ impl<T: SocketOps> Sock<T> {
         nonblock: bool,
     ) -> Result<SkBuff> {
         // What a packet's pages can hold.
-        const MAX_PAGED: usize = (bindings::MAX_SKB_FRAGS as usize)
-            .checked_mul(kernel::page::PAGE_SIZE << bindings::PAGE_ALLOC_COSTLY_ORDER)
-            .unwrap();
+        const MAX_PAGED: usize = bindings::MAX_SKB_FRAGS as usize
+            * (kernel::page::PAGE_SIZE << bindings::PAGE_ALLOC_COSTLY_ORDER);
 
         let len = len.min(iter.len());
         let linear = if reserve.saturating_add(len) < kernel::page::PAGE_SIZE {
@@ -245,8 +269,7 @@ impl<T: SocketOps> Sock<T> {
         // SAFETY: The packet is new: its linear part has room for `reserve` and `linear` bytes,
         // and its pages for `paged`. All `len` of them are written, or the packet is dropped.
         let (skb, copied) = unsafe {
-            (*skb).data = (*skb).data.add(reserve);
-            (*skb).tail += reserve as bindings::sk_buff_data_t;
+            bindings::skb_reserve(skb, reserve as c_int);
             bindings::skb_put(skb, linear as u32);
             (*skb).data_len = paged as u32;
             (*skb).len += paged as u32;
@@ -268,15 +291,13 @@ impl<T: SocketOps> Sock<T> {
     unsafe extern "C" fn write_space(sk: *mut bindings::sock) {
         // SAFETY: By the safety requirements of this function; `sk` is the first field.
         let this = unsafe { &*sk.cast::<Self>() };
-        // SAFETY: By the type invariants, `sk` and `socket` are valid.
-        let wake = unsafe {
-            bindings::sock_writeable(this.sk())
-                && bindings::test_and_clear_bit(
-                    bindings::SOCKWQ_ASYNC_NOSPACE,
-                    &raw mut (*this.as_socket()).flags,
-                )
-        };
-        if wake {
+        if !this.is_writable() {
+            return;
+        }
+        // Pollers set the one, and writers that wait the other.
+        let polled = this.test_and_clear_flag(bindings::SOCKWQ_ASYNC_NOSPACE);
+        let waited_for = this.test_and_clear_flag(bindings::SOCK_NOSPACE);
+        if polled || waited_for {
             this.wait_queue().wake_up(PollEvents::WAKE_WRITERS);
         }
     }
@@ -302,28 +323,10 @@ impl<T: SocketOps> Deref for Sock<T> {
     }
 }
 
-// SAFETY: `sock_hold()` and `sock_put()` count references; the socket is freed only when all have
-// been put.
-unsafe impl<T: SocketOps> AlwaysRefCounted for Sock<T> {
-    #[inline]
-    fn inc_ref(&self) {
-        // SAFETY: By the type invariants, `sk` is valid.
-        unsafe { bindings::sock_hold(self.sk()) };
-    }
-
-    #[inline]
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: By the safety requirements of this function, the caller owns a reference.
-        unsafe { bindings::sock_put(obj.as_ptr().cast()) };
-    }
-}
-
-// SAFETY: `SOCK_RCU_FREE` is set, so `sk_destruct()` leaves destruction and freeing to
-// `call_rcu()`.
-unsafe impl<T: SocketOps> RcuFreed for Sock<T> {}
-
 // SAFETY: `links` is a field, sockets do not move, and the two functions are inverses.
 unsafe impl<T: SocketOps> Linked for Sock<T> {
+    type Ref = SockRef<T>;
+
     fn links(&self) -> &Links {
         &self.links
     }

@@ -4,19 +4,17 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
+use super::RcuReference;
 use crate::net::rtnl;
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::{
         self,
         NonNull, //
     },
 };
 use kernel::sync::{
-    aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
     atomic::{
         Acquire,
         Atomic,
@@ -41,38 +39,29 @@ pub unsafe fn rcu_read_lock_held<'a>() -> &'a rcu::Guard {
     unsafe { NonNull::dangling().as_ref() }
 }
 
-/// Reference-counted objects whose memory outlives their last reference by a grace period.
-///
-/// # Safety
-///
-/// When the last reference to an object is dropped, the object must stay valid until every RCU
-/// read-side critical section that has begun by then has ended.
-pub unsafe trait RcuFreed: AlwaysRefCounted {}
-
 /// An RCU-protected, nullable, owning pointer that is changed under RTNL.
 ///
-/// Loading it takes evidence that the value stays: of an RCU read-side critical section, or of
+/// Following it takes evidence that the object stays: of an RCU read-side critical section, or of
 /// RTNL. Storing to it takes exclusive evidence of RTNL.
 ///
 /// It has the layout of a C pointer, so it may stand for an `__rcu` pointer in a C structure.
 ///
 /// # Invariants
 ///
-/// The pointer is null, or points to a `T` of which `self` owns one reference.
+/// The pointer is null, or points to an object of which `self` owns the reference of an `R`.
 #[repr(transparent)]
-pub struct RcuPtr<T: RcuFreed> {
-    ptr: Atomic<*mut T>,
-    _owner: PhantomData<ARef<T>>,
+pub struct RcuPtr<R: RcuReference> {
+    ptr: Atomic<*mut R::Target>,
+    _owner: PhantomData<R>,
 }
 
-// SAFETY: An `RcuPtr<T>` is an `ARef<T>` that hands out `&T`, which may move to other threads if
-// `T` is `Send` and `Sync`.
-unsafe impl<T: RcuFreed + Send + Sync> Send for RcuPtr<T> {}
+// SAFETY: An `RcuPtr<R>` is an `R` that hands out `&R::Target`.
+unsafe impl<R: RcuReference + Send + Sync> Send for RcuPtr<R> where R::Target: Sync {}
 
 // SAFETY: As above; all access through `&self` is atomic.
-unsafe impl<T: RcuFreed + Send + Sync> Sync for RcuPtr<T> {}
+unsafe impl<R: RcuReference + Send + Sync> Sync for RcuPtr<R> where R::Target: Sync {}
 
-impl<T: RcuFreed> RcuPtr<T> {
+impl<R: RcuReference> RcuPtr<R> {
     /// Creates a null pointer.
     pub const fn null() -> Self {
         // INVARIANT: The pointer is null.
@@ -84,46 +73,58 @@ impl<T: RcuFreed> RcuPtr<T> {
 
     /// Follows the pointer in an RCU read-side critical section (`rcu_dereference()`).
     #[inline]
-    pub fn load<'a>(&'a self, _rcu: &'a rcu::Guard) -> Option<&'a T> {
+    pub fn load<'a>(&'a self, _rcu: &'a rcu::Guard) -> Option<&'a R::Target> {
         // Acquire pairs with the release in `replace`: what was written to the object before it
         // was published is visible here.
         //
-        // SAFETY: By the type invariants, a non-null pointer is valid, and `T: RcuFreed` keeps the
-        // object valid until the critical section, which has begun before this load, ends; even if
-        // the reference that `self` owns is dropped meanwhile.
+        // SAFETY: By the type invariants, a non-null pointer is valid, and `RcuReference` keeps
+        // the object valid until the critical section, which has begun before this load, ends;
+        // even if the reference that `self` owns is dropped meanwhile.
         unsafe { self.ptr.load(Acquire).as_ref() }
     }
 
     /// Follows the pointer under RTNL (`rtnl_dereference()`).
     #[inline]
-    pub fn load_locked<'a>(&'a self, _held: &'a rtnl::Held) -> Option<&'a T> {
+    pub fn load_locked<'a>(&'a self, _held: &'a rtnl::Held) -> Option<&'a R::Target> {
         // SAFETY: By the type invariants, a non-null pointer is valid. `replace` needs exclusive
         // evidence of RTNL, so `self` keeps its reference while `_held` is borrowed.
         unsafe { self.ptr.load(Relaxed).as_ref() }
     }
 
+    /// Returns another reference of the object.
+    pub fn get(&self, _held: &rtnl::Held) -> Option<R>
+    where
+        R: Clone,
+    {
+        let object = NonNull::new(self.ptr.load(Relaxed))?;
+        // SAFETY: By the type invariants, `self` owns this reference, and keeps it while `_held`
+        // is borrowed. It is not dropped here.
+        let owned = ManuallyDrop::new(unsafe { R::from_raw(object) });
+        Some(R::clone(&owned))
+    }
+
     /// Stores a new value (`rcu_assign_pointer()`) and returns the old one.
     ///
-    /// Readers may still use the old value until a grace period has passed; `T: RcuFreed` makes
+    /// Readers may still use the old value until a grace period has passed; `RcuReference` makes
     /// dropping it at once all right.
-    pub fn replace(&self, new: Option<ARef<T>>, _held: &mut rtnl::Held) -> Option<ARef<T>> {
+    pub fn replace(&self, new: Option<R>, _held: &mut rtnl::Held) -> Option<R> {
         let old = self.ptr.load(Relaxed);
-        let new = new.map_or(ptr::null_mut(), |new| ARef::into_raw(new).as_ptr());
+        let new = new.map_or(ptr::null_mut(), |new| new.into_raw().as_ptr());
         // INVARIANT: The reference of `new` is now owned by `self`.
         self.ptr.store(new, Release);
 
-        // SAFETY: By the type invariants `self` owned a reference of `old`. Stores are serialised
-        // by `_held`, so this is the only one that takes over that reference.
-        NonNull::new(old).map(|old| unsafe { ARef::from_raw(old) })
+        // SAFETY: By the type invariants `self` owned the reference. Stores are serialised by
+        // `_held`, so this is the only one that takes it over.
+        NonNull::new(old).map(|old| unsafe { R::from_raw(old) })
     }
 }
 
-impl<T: RcuFreed> Drop for RcuPtr<T> {
+impl<R: RcuReference> Drop for RcuPtr<R> {
     fn drop(&mut self) {
         if let Some(ptr) = NonNull::new(*self.ptr.get_mut()) {
-            // SAFETY: By the type invariants, `self` owns a reference, and nothing can take it any
-            // more.
-            drop(unsafe { ARef::from_raw(ptr) });
+            // SAFETY: By the type invariants, `self` owns the reference, and nothing can take it
+            // any more.
+            drop(unsafe { R::from_raw(ptr) });
         }
     }
 }

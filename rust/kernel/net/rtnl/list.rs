@@ -5,6 +5,7 @@
 //! C header: [`include/linux/list.h`](srctree/include/linux/list.h)
 
 use super::Held;
+use crate::sync::Reference;
 use core::{
     cell::UnsafeCell,
     marker::{
@@ -16,13 +17,7 @@ use core::{
         NonNull, //
     },
 };
-use kernel::{
-    bindings,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
-};
+use kernel::bindings;
 
 /// Links an object into one [`List`].
 ///
@@ -68,7 +63,10 @@ impl Default for Links {
 ///
 /// `links` must always return the same field of the object, which must not move while the object
 /// is referenced, and `from_links` must be its inverse.
-pub unsafe trait Linked: AlwaysRefCounted {
+pub unsafe trait Linked: Sized {
+    /// What lists own of an object.
+    type Ref: Reference<Target = Self>;
+
     /// Returns the links of an object.
     fn links(&self) -> &Links;
 
@@ -91,22 +89,25 @@ pub unsafe trait Linked: AlwaysRefCounted {
 #[repr(transparent)]
 pub struct List<T: Linked> {
     head: UnsafeCell<bindings::list_head>,
-    _owner: PhantomData<ARef<T>>,
+    _owner: PhantomData<T::Ref>,
     _pin: PhantomPinned,
 }
 
 // SAFETY: The list is accessed with evidence of RTNL only; its objects may be on any thread.
-unsafe impl<T: Linked + Send + Sync> Send for List<T> {}
+unsafe impl<T: Linked> Send for List<T> where T::Ref: Send {}
 // SAFETY: As above.
-unsafe impl<T: Linked + Send + Sync> Sync for List<T> {}
+unsafe impl<T: Linked> Sync for List<T> where T::Ref: Send {}
 
 impl<T: Linked> List<T> {
     /// Appends an object. Gives it back if it is on a list already.
-    pub fn push_back(&self, object: ARef<T>, _held: &mut Held) -> Result<(), ARef<T>> {
-        let links = object.links().inner.get();
+    pub fn push_back(&self, object: T::Ref, _held: &mut Held) -> Result<(), T::Ref> {
+        let object = object.into_raw();
+        // SAFETY: The reference that was just given up keeps the object valid.
+        let links = unsafe { object.as_ref() }.links().inner.get();
         // SAFETY: The evidence is exclusive, so nothing else accesses the links.
         if !unsafe { (*links).next }.is_null() {
-            return Err(object);
+            // SAFETY: It was given up above, and is taken back.
+            return Err(unsafe { T::Ref::from_raw(object) });
         }
         let head = self.head.get();
         // SAFETY: By the type invariants, the head and the last entry are valid. The evidence is
@@ -119,12 +120,11 @@ impl<T: Linked> List<T> {
             (*head).prev = links;
         }
         // INVARIANT: The reference is owned by the list from here on.
-        let _ = ARef::into_raw(object);
         Ok(())
     }
 
     /// Takes an object off the list it is on, if any.
-    pub fn remove(object: &T, _held: &mut Held) -> Option<ARef<T>> {
+    pub fn remove(object: &T, _held: &mut Held) -> Option<T::Ref> {
         let links = object.links().inner.get();
         // SAFETY: The evidence is exclusive, so nothing else accesses the links. By their
         // invariants, they are on no list or their neighbours are valid.
@@ -139,11 +139,11 @@ impl<T: Linked> List<T> {
             (*links).prev = ptr::null_mut();
         }
         // SAFETY: The list owned a reference of the object, and does so no more.
-        Some(unsafe { ARef::from_raw(NonNull::from(object)) })
+        Some(unsafe { T::Ref::from_raw(NonNull::from(object)) })
     }
 
     /// Takes the first object off the list.
-    pub fn pop_front(&self, held: &mut Held) -> Option<ARef<T>> {
+    pub fn pop_front(&self, held: &mut Held) -> Option<T::Ref> {
         let first = self.iter(held).next().map(ptr::from_ref)?;
         // SAFETY: The list owns a reference of the object, so it is valid; `remove` hands that
         // reference over.

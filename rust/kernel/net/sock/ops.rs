@@ -13,7 +13,8 @@ use crate::{
     },
     net::{
         DropReason,
-        SkBuff, //
+        SkBuff,
+        XdpFrame, //
     },
 };
 use bindings_net as bindings;
@@ -32,6 +33,8 @@ use kernel::{
 ///
 /// The callers are those of `tun_get_socket()` and `tap_get_socket()`, and the messages are theirs:
 /// a packet with what the file's users see before it, per message.
+///
+/// The data is dropped by an RCU callback, which must not sleep.
 pub trait SocketOps: Sized + Send + Sync + 'static {
     /// The protocol's name.
     const NAME: &'static CStr;
@@ -41,6 +44,9 @@ pub trait SocketOps: Sized + Send + Sync + 'static {
 
     /// Sends one packet, all of `from`, and returns its length.
     fn sendmsg(sock: &Sock<Self>, from: &mut IovIterSource<'_>, nonblock: bool) -> Result<usize>;
+
+    /// Sends one packet that lies in memory of the kernel. Nobody is told if that fails.
+    fn send_frame(sock: &Sock<Self>, frame: XdpFrame);
 
     /// Receives one packet, `skb` if it is given, and returns its length, even if `to` has less
     /// room.
@@ -79,7 +85,19 @@ impl<T: SocketOps> Sock<T> {
 
     /// # Safety
     ///
-    /// `socket` must be that of a valid `Sock<T>`, and `msg` a valid message to send.
+    /// `control` must be a batch of frames, which are handed over.
+    unsafe fn send_batch(&self, control: &bindings::tun_msg_ctl) {
+        let frames = control.ptr.cast::<bindings::xdp_buff>();
+        for i in 0..usize::from(control.num) {
+            // SAFETY: By the safety requirements of this function, there are that many frames.
+            T::send_frame(self, unsafe { XdpFrame::from_raw(frames.add(i)) });
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `socket` must be that of a valid `Sock<T>`, and `msg` a valid message to send, whose
+    /// control data is null or a valid `struct tun_msg_ctl`.
     unsafe extern "C" fn sendmsg_callback(
         socket: *mut bindings::socket,
         msg: *mut bindings::msghdr,
@@ -89,16 +107,26 @@ impl<T: SocketOps> Sock<T> {
             // SAFETY: By the safety requirements of this function.
             let this = unsafe { Self::from_socket(socket) };
             // SAFETY: As above.
-            let (control, flags) = unsafe {
+            let (control, control_len, flags) = unsafe {
                 (
                     (*msg).__bindgen_anon_1.msg_control,
-                    (*msg).msg_flags, //
+                    (*msg).msg_controllen,
+                    (*msg).msg_flags,
                 )
             };
-            // Control data announces batches and buffers that are not copied. Neither is
-            // supported: sockets never have `SOCK_ZEROCOPY`.
-            if !control.is_null() {
-                return Err(eopnotsupp());
+            if let Some(control) = NonNull::new(control.cast::<bindings::tun_msg_ctl>()) {
+                // SAFETY: By the safety requirements of this function.
+                let control = unsafe { control.as_ref() };
+                let batch = u32::from(control.type_) == bindings::TUN_MSG_PTR;
+                if control_len == size_of::<bindings::tun_msg_ctl>() && batch {
+                    // SAFETY: By the safety requirements of this function.
+                    unsafe { this.send_batch(control) };
+                    return Ok(0);
+                }
+                // Buffers that are not copied are for sockets with `SOCK_ZEROCOPY`.
+                if !control.ptr.is_null() {
+                    return Err(eopnotsupp());
+                }
             }
             // SAFETY: As above.
             let from = unsafe { IovIterSource::from_raw(&raw mut (*msg).msg_iter) };
