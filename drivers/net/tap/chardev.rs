@@ -44,7 +44,6 @@ use kernel_net::{
     maple_tree::SharedMapleTree,
     net::{
         rtnl,
-        sock::Sock,
         Namespace, //
     },
     wait::PollEvents,
@@ -168,7 +167,7 @@ impl Operations for Chardev {
         let device = find(number, &held).ok_or(ENODEV)?;
         let len = device.device().tx_queue_len();
         let queue =
-            Namespace::with_current(|namespace| Sock::new(namespace, file, Queue::new(len)))?;
+            Namespace::with_current(|namespace| QueueRef::new(namespace, file, Queue::new(len)))?;
         device.attach(&queue, &mut held)?;
         Ok(queue)
     }

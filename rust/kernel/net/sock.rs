@@ -75,7 +75,7 @@ unsafe impl<T: SocketOps> Send for Sock<T> {}
 // SAFETY: As above: the methods below only use what has its own synchronisation.
 unsafe impl<T: SocketOps> Sync for Sock<T> {}
 
-impl<T: SocketOps> Sock<T> {
+impl<T: SocketOps> SockRef<T> {
     /// Creates a socket for an open file, in a network namespace.
     ///
     /// It belongs to the task's file system user, has a send buffer of the default size and the
@@ -84,27 +84,23 @@ impl<T: SocketOps> Sock<T> {
     /// # Errors
     ///
     /// `ENOMEM`, and what `data` returns.
-    pub fn new(
-        namespace: &Namespace,
-        file: &File,
-        data: impl PinInit<T, Error>,
-    ) -> Result<SockRef<T>> {
+    pub fn new(namespace: &Namespace, file: &File, data: impl PinInit<T, Error>) -> Result<Self> {
         const {
-            assert!(offset_of!(Self, sk) == 0);
+            assert!(offset_of!(Sock<T>, sk) == 0);
         }
         // SAFETY: The namespace is valid, and so is the protocol, whose `obj_size` makes this a
-        // zeroed allocation of the size of `Self`. `kmalloc()` aligns an allocation to the largest
-        // power of two that divides its size, and thus to the alignment of `Self`.
+        // zeroed allocation of the size of `Sock<T>`. `kmalloc()` aligns an allocation to the largest
+        // power of two that divides its size, and thus to the alignment of `Sock<T>`.
         let sk = unsafe {
             bindings::sk_alloc(
                 namespace.as_raw(),
                 bindings::AF_UNSPEC as c_int,
                 bindings::GFP_KERNEL,
-                core::ptr::from_ref(Self::PROTO).cast_mut(),
+                core::ptr::from_ref(Sock::<T>::PROTO).cast_mut(),
                 0,
             )
         };
-        let this = NonNull::new(sk.cast::<Self>()).ok_or(ENOMEM)?.as_ptr();
+        let this = NonNull::new(sk.cast::<Sock<T>>()).ok_or(ENOMEM)?.as_ptr();
 
         // SAFETY: `this` is valid for writing, and not moved from here on.
         let data = unsafe { raw_try_init(&raw mut (*this).data, data) };
@@ -123,18 +119,20 @@ impl<T: SocketOps> Sock<T> {
             (*socket).type_ = bindings::sock_type_SOCK_RAW as i16;
             (*socket).state = bindings::socket_state_SS_CONNECTED;
             (*socket).file = file.as_ptr();
-            (*socket).ops = Self::SOCKET_OPS;
+            (*socket).ops = Sock::<T>::SOCKET_OPS;
             bindings::sock_init_data_uid(socket, sk.cast(), bindings::current_fsuid());
-            (*sk).sk_write_space = Some(Self::write_space);
-            (*sk).sk_destruct = Some(Self::destruct);
+            (*sk).sk_write_space = Some(Sock::<T>::write_space);
+            (*sk).sk_destruct = Some(Sock::<T>::destruct);
             bindings::sock_set_flag(sk, bindings::sock_flags_SOCK_RCU_FREE);
             (&raw mut (*this).links).write(Links::new());
         }
         // INVARIANT: Everything is initialised, and the flag is set.
         // SAFETY: `sock_init_data_uid()` has left one reference, which this takes over.
-        Ok(unsafe { SockRef::from_raw(NonNull::new_unchecked(this)) })
+        Ok(unsafe { Self::from_raw(NonNull::new_unchecked(this)) })
     }
+}
 
+impl<T: SocketOps> Sock<T> {
     /// To be called when the file is closed, which the socket may outlive. Who sends packets on
     /// looks at the file's credentials.
     pub fn forget_file(&self) {
