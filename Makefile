@@ -13,19 +13,21 @@ help:
 
 #: Usage: make [TARGET] [KDIR=<kernel tree>]
 #:
-#:   run       boot a QEMU guest through the modules, in a test machine
-#:   test      run all tests, on the kernel's own modules in C and on these
-#:   modules   build tap.ko and macvtap.ko (the default), below build/
-#:   shell     a shell in a test machine with the modules loaded
-#:   lint      check formatting, and run clippy, checkpatch and shellcheck
-#:   format    format the Rust sources
-#:   clean     remove what was built, but not the cache
-#:   help      this text
+#:   run          boot a QEMU guest through the modules, in a test machine
+#:   test         run all tests, on the kernel's own modules in C and on these
+#:   test-build   test what the build says if something is missing, and the
+#:                kernel's own way to build modules
+#:   modules      build tap.ko and macvtap.ko (the default), below build/
+#:   shell        a shell in a test machine with the modules loaded
+#:   lint         check formatting, and run clippy, checkpatch and shellcheck
+#:   format       format the Rust sources
+#:   clean        remove what was built, but not the cache
+#:   help         this text
 #:
-#: modules and lint build for the kernel tree KDIR; without KDIR, modules builds
+#: modules builds for the kernel tree KDIR, if that is given. Otherwise it builds
 #: for the running kernel if its build tree is prepared for modules in Rust and
-#: the installed rustc is the one it was built with. Otherwise, and for all test
-#: machines, Debian's stock kernel is used. What that needs is downloaded once,
+#: the installed rustc is the one it was built with. Failing that, and for all
+#: test machines, Debian's stock kernel is used. What that needs is downloaded once,
 #: as root, into a cache:
 #:
 #:   MACVTAP_CACHE   where; the default is macvtap-rust in $XDG_CACHE_HOME or
@@ -41,6 +43,9 @@ run:
 test:
 	@tools/testing/selftests/run
 
+test-build:
+	@tools/testing/build/selftest
+
 shell:
 	@tools/testing/vm/vm --modules rust --shell
 
@@ -53,4 +58,4 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test shell lint format clean
+.PHONY: help modules run test test-build shell lint format clean
