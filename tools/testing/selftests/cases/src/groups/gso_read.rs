@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Long packets from the wire: handed over whole, or segmented when the reader
+//! does not take them.
+
+use crate::cases;
+use crate::driver::Driver;
+use crate::frame::{self, Packet, Protocol};
+use crate::ktap::Case;
+use crate::setup::Wire;
+use crate::sys::tap::Tap;
+use crate::vnet::{self, VnetHeader};
+
+const SIZE: u16 = 1000;
+const PAYLOAD: usize = 9876;
+const PIECES: usize = PAYLOAD.div_ceil(SIZE as usize);
+
+const CSUM: u32 = libc::TUN_F_CSUM;
+const TSO4: u32 = libc::TUN_F_TSO4;
+const TSO6: u32 = libc::TUN_F_TSO6;
+const ECN: u32 = libc::TUN_F_TSO_ECN;
+const UFO: u32 = libc::TUN_F_UFO;
+const USO4: u32 = libc::TUN_F_USO4;
+const USO6: u32 = libc::TUN_F_USO6;
+
+/// How a long packet arrives.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    Whole,
+    /// In pieces whose checksum is left to the reader.
+    Partial,
+    /// In pieces with their checksums.
+    Complete,
+}
+use Arrival::{Complete, Partial, Whole};
+
+#[rustfmt::skip]
+const CASES: &[(Protocol, u32, &str, Arrival)] = &[
+    (Protocol::Tcp4, CSUM | TSO4,               "csum, tso4",       Whole),
+    (Protocol::Tcp4, CSUM | TSO4 | TSO6,        "csum, tso4, tso6", Whole),
+    (Protocol::Tcp4, CSUM | TSO6,               "csum, tso6",       Partial),
+    (Protocol::Tcp4, CSUM,                      "csum",             Partial),
+    (Protocol::Tcp4, CSUM | UFO | USO4 | USO6,  "all but tso",      Partial),
+    (Protocol::Tcp4, TSO4 | TSO6,               "tso without csum", Complete),
+    (Protocol::Tcp4, 0,                         "nothing",          Complete),
+    (Protocol::Tcp6, CSUM | TSO6,               "csum, tso6",       Whole),
+    (Protocol::Tcp6, CSUM | TSO4,               "csum, tso4",       Partial),
+    (Protocol::Tcp6, CSUM,                      "csum",             Partial),
+    (Protocol::Tcp6, TSO4 | TSO6,               "tso without csum", Complete),
+    (Protocol::Tcp6, 0,                         "nothing",          Complete),
+    (Protocol::Udp4, CSUM | USO4 | USO6,        "csum, uso4, uso6", Whole),
+    (Protocol::Udp4, 0x7f,                      "everything",       Whole),
+    (Protocol::Udp4, CSUM | USO4,               "csum, uso4",       Partial),
+    (Protocol::Udp4, CSUM | TSO4 | TSO6 | UFO,  "all but uso",      Partial),
+    (Protocol::Udp4, USO4 | USO6,               "uso without csum", Complete),
+    (Protocol::Udp4, 0,                         "nothing",          Complete),
+    (Protocol::Udp6, CSUM | USO4 | USO6,        "csum, uso4, uso6", Whole),
+    (Protocol::Udp6, CSUM | USO6,               "csum, uso6",       Partial),
+    (Protocol::Udp6, 0,                         "nothing",          Complete),
+];
+
+pub fn cases(_: Driver) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for &(protocol, bits, offloads, arrival) in CASES {
+        let name = format!("{protocol:?}, reader takes {offloads}: {arrival:?}");
+        cases.push(Case::new(name, move || {
+            let wire = Wire::new();
+            let tap = Tap::open(&wire.link);
+            tap.set_offload(bits).expect("TUNSETOFFLOAD");
+            check(&wire, &tap, protocol, arrival);
+        }));
+    }
+    cases.extend(cases![
+        new_link_takes_tcp_whole,
+        new_link_takes_no_udp,
+        offloads_can_be_turned_off_and_on,
+        without_header_complete,
+        ecn_whole,
+        ecn_segmented,
+        longest,
+    ]);
+    cases
+}
+
+fn send(wire: &Wire, protocol: Protocol) -> (VnetHeader, Vec<u8>) {
+    let (header, frame) = Packet::incoming(protocol, PAYLOAD).build_gso(SIZE);
+    wire.peer.send_with(header, &frame);
+    (header, frame)
+}
+
+fn assert_whole(tap: &Tap, header: VnetHeader, frame: &[u8]) {
+    let (seen, received) = tap.receive_frame();
+    frame::assert_same(&received, frame);
+    // How much of it lies in one piece: at least the headers.
+    let hdr_len = header.hdr_len;
+    assert!(seen.hdr_len >= hdr_len, "hdr_len {}", seen.hdr_len);
+    assert!(usize::from(seen.hdr_len) <= frame.len());
+    assert_eq!(VnetHeader { hdr_len, ..seen }, header);
+}
+
+fn check(wire: &Wire, tap: &Tap, protocol: Protocol, arrival: Arrival) {
+    let (header, frame) = send(wire, protocol);
+    if let Whole = arrival {
+        return assert_whole(tap, header, &frame);
+    }
+    let checksum = match arrival {
+        Partial => VnetHeader {
+            gso_type: vnet::GSO_NONE,
+            gso_size: 0,
+            hdr_len: 0,
+            ..header
+        },
+        _ => VnetHeader::default(),
+    };
+    let receive = |_| {
+        let (seen, segment) = tap.receive_frame();
+        assert_eq!(seen, checksum);
+        frame::completed(seen, &segment)
+    };
+    let segments: Vec<_> = (0..PIECES).map(receive).collect();
+    tap.assert_empty();
+    frame::assert_segments(&segments, &frame, usize::from(SIZE));
+}
+
+fn new_link_takes_tcp_whole() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    check(&wire, &tap, Protocol::Tcp4, Whole);
+    check(&wire, &tap, Protocol::Tcp6, Whole);
+}
+
+fn new_link_takes_no_udp() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    check(&wire, &tap, Protocol::Udp4, Partial);
+    check(&wire, &tap, Protocol::Udp6, Partial);
+}
+
+fn offloads_can_be_turned_off_and_on() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    for _ in 0..2 {
+        tap.set_offload(0).expect("TUNSETOFFLOAD");
+        check(&wire, &tap, Protocol::Tcp4, Complete);
+        tap.set_offload(CSUM | TSO4).expect("TUNSETOFFLOAD");
+        check(&wire, &tap, Protocol::Tcp4, Whole);
+        tap.set_offload(CSUM).expect("TUNSETOFFLOAD");
+        check(&wire, &tap, Protocol::Tcp4, Partial);
+    }
+}
+
+/// There is no place to say that something is left to the reader.
+fn without_header_complete() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    tap.set_bare();
+    for bits in [0x7f, 0] {
+        tap.set_offload(bits).expect("TUNSETOFFLOAD");
+        for protocol in [Protocol::Tcp4, Protocol::Tcp6, Protocol::Udp4] {
+            let (_, frame) = send(&wire, protocol);
+            let segments: Vec<_> = (0..PIECES).map(|_| tap.receive()).collect();
+            tap.assert_empty();
+            frame::assert_segments(&segments, &frame, usize::from(SIZE));
+        }
+    }
+}
+
+fn send_ecn(wire: &Wire) -> (VnetHeader, Vec<u8>) {
+    let packet = Packet {
+        fin_and_cwr: true,
+        ..Packet::incoming(Protocol::Tcp4, PAYLOAD)
+    };
+    let (mut header, frame) = packet.build_gso(SIZE);
+    header.gso_type |= vnet::GSO_ECN;
+    wire.peer.send_with(header, &frame);
+    (header, frame)
+}
+
+fn ecn_whole() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    tap.set_offload(CSUM | TSO4 | ECN).expect("TUNSETOFFLOAD");
+    let (header, frame) = send_ecn(&wire);
+    assert_whole(&tap, header, &frame);
+}
+
+fn ecn_segmented() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    tap.set_offload(CSUM | TSO4).expect("TUNSETOFFLOAD");
+    let (_, frame) = send_ecn(&wire);
+    let receive = |_| {
+        let (seen, segment) = tap.receive_frame();
+        assert_eq!(seen.gso_type, vnet::GSO_NONE);
+        frame::completed(seen, &segment)
+    };
+    let segments: Vec<_> = (0..PIECES).map(receive).collect();
+    tap.assert_empty();
+    frame::assert_segments(&segments, &frame, usize::from(SIZE));
+}
+
+/// The longest that the kernel moves in one piece.
+fn longest() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let (header, frame) = Packet::incoming(Protocol::Tcp4, 65_535 - 54).build_gso(1400);
+    wire.peer.send_with(header, &frame);
+    assert_whole(&tap, header, &frame);
+}

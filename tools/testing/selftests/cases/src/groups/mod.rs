@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The cases, by what they look at.
+
+use crate::driver::Driver;
+use crate::ktap::Case;
+
+mod checksum;
+mod endings;
+mod fileops;
+mod gso_read;
+mod gso_write;
+mod ioctl;
+mod lengths;
+mod lifecycle;
+mod mac;
+mod minors;
+mod modes;
+mod netns;
+mod nowait;
+mod poll;
+mod queues;
+mod read;
+mod receive;
+mod statistics;
+mod vlan;
+mod vnet_header;
+mod write;
+
+pub struct Group {
+    pub name: &'static str,
+    pub cases: fn(Driver) -> Vec<Case>,
+}
+
+macro_rules! groups {
+    ($($module:ident),* $(,)?) => {
+        &[$(Group { name: stringify!($module), cases: $module::cases }),*]
+    };
+}
+
+pub const GROUPS: &[Group] = groups![
+    lifecycle,
+    ioctl,
+    mac,
+    read,
+    write,
+    receive,
+    vnet_header,
+    checksum,
+    gso_write,
+    gso_read,
+    poll,
+    queues,
+    vlan,
+    nowait,
+    statistics,
+    modes,
+    fileops,
+    minors,
+    netns,
+    endings
+];

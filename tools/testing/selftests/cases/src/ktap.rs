@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Runs cases and reports them in the kernel's test format, version 1.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::exit;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
+use nix::unistd::{dup2_stderr, dup2_stdout, fork, pipe2, ForkResult, Pid};
+
+use crate::sys::{link, process};
+
+/// A case that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Time for a killed case to die; one that a driver blocks never does.
+const LIMIT_OF_DEATH: Duration = Duration::from_secs(10);
+
+/// A case fails by panicking, as Rust's own tests do.
+pub struct Case {
+    pub name: String,
+    body: Box<dyn Fn()>,
+}
+
+impl Case {
+    pub fn new(name: impl Into<String>, body: impl Fn() + 'static) -> Case {
+        Case {
+            name: name.into(),
+            body: Box::new(body),
+        }
+    }
+}
+
+/// Cases that are functions are named after them.
+#[macro_export]
+macro_rules! cases {
+    ($($function:ident),* $(,)?) => {
+        vec![$($crate::ktap::Case::new(stringify!($function), $function)),*]
+    };
+}
+
+/// Returns whether all of them passed.
+pub fn run(cases: &[Case]) -> bool {
+    println!("KTAP version 1\n1..{}", cases.len());
+    let mut passed = true;
+    for (number, case) in (1..).zip(cases) {
+        let failure = run_isolated(case).err();
+        link::delete_leftovers();
+        if let Some(message) = &failure {
+            passed = false;
+            for line in message.lines() {
+                println!("# {line}");
+            }
+        }
+        let result = if failure.is_none() { "ok" } else { "not ok" };
+        println!("{result} {number} {}", case.name);
+    }
+    passed
+}
+
+/// Runs the case in a process of its own: it may hang, enter namespaces or
+/// change signal handlers, and nothing of that reaches the next.
+fn run_isolated(case: &Case) -> Result<(), String> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    // SAFETY: This process has one thread, so the child may do anything.
+    match unsafe { fork() }.expect("fork") {
+        ForkResult::Child => run_here(case, &writer),
+        ForkResult::Parent { child } => {
+            drop(writer);
+            let ended = wait_for(child);
+            ended.map_err(|how| format!("{}{how}", said(reader)))
+        }
+    }
+}
+
+fn run_here(case: &Case, output: &OwnedFd) -> ! {
+    dup2_stdout(output).expect("dup2");
+    dup2_stderr(output).expect("dup2");
+    panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    process::pin_to_first_cpu();
+    let result = panic::catch_unwind(AssertUnwindSafe(&case.body));
+    exit(if result.is_ok() { 0 } else { 1 })
+}
+
+fn wait_for(child: Pid) -> Result<(), String> {
+    match end_of(child, LIMIT) {
+        Some(WaitStatus::Exited(_, 0)) => Ok(()),
+        Some(WaitStatus::Exited(_, _)) => Err(String::new()),
+        Some(WaitStatus::Signaled(_, signal, _)) => Err(format!("killed by {signal}")),
+        Some(other) => Err(format!("{other:?}")),
+        None => {
+            let _ = kill(child, Signal::SIGKILL);
+            Err(match end_of(child, LIMIT_OF_DEATH) {
+                Some(_) => "hangs: killed".into(),
+                None => "hangs and cannot be killed".into(),
+            })
+        }
+    }
+}
+
+fn end_of(child: Pid, limit: Duration) -> Option<WaitStatus> {
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        match waitpid(child, Some(WaitPidFlag::WNOHANG)).expect("the child") {
+            WaitStatus::StillAlive => sleep(Duration::from_millis(1)),
+            status => return Some(status),
+        }
+    }
+    None
+}
+
+/// What the case printed. Not until the end of the file: something that the
+/// case started may still have it open.
+fn said(reader: OwnedFd) -> String {
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("F_SETFL");
+    let mut text = Vec::new();
+    let _ = File::from(reader).read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}

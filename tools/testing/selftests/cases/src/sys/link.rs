@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Network links. A [`Link`] is deleted when it goes out of scope.
+
+use std::fs;
+
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoMacVtap, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    MacVtapMode, State, Stats64,
+};
+use nix::errno::Errno;
+
+use super::{netlink, wait};
+
+pub type Mac = [u8; 6];
+
+/// Every link of the tests begins with this, so that those which a killed test
+/// left behind can be told from the machine's own.
+const PREFIX: &str = "mt-";
+
+pub const LOWER: &str = "mt-lower";
+pub const PEER: &str = "mt-peer";
+pub const TAP: &str = "mt-tap";
+pub const TAP2: &str = "mt-tap2";
+
+pub const PEER_MAC: Mac = [0x02, 0, 0, 0, 0, 0x01];
+pub const TAP_MAC: Mac = [0x02, 0, 0, 0, 0, 0x10];
+pub const TAP2_MAC: Mac = [0x02, 0, 0, 0, 0, 0x20];
+/// Nobody's.
+pub const OTHER_MAC: Mac = [0x02, 0, 0, 0, 0, 0x30];
+
+#[derive(Debug)]
+pub struct Link {
+    pub index: u32,
+    pub name: String,
+}
+
+impl Link {
+    pub fn create(
+        name: &str,
+        kind: InfoKind,
+        data: Option<InfoData>,
+        attributes: Vec<LinkAttribute>,
+    ) -> nix::Result<Link> {
+        let mut info = vec![LinkInfo::Kind(kind)];
+        info.extend(data.map(LinkInfo::Data));
+        let mut message = LinkMessage::default();
+        message.attributes = attributes;
+        message.attributes.push(LinkAttribute::IfName(name.into()));
+        message.attributes.push(LinkAttribute::LinkInfo(info));
+        netlink::create(message)?;
+        Link::of_name(name)
+    }
+
+    /// The link that already has this name. It is deleted at the end, too.
+    pub fn of_name(name: &str) -> nix::Result<Link> {
+        assert!(name.starts_with(PREFIX));
+        let index = nix::net::if_::if_nametoindex(name)?;
+        let name = name.to_owned();
+        // The host's stack must not talk where a test counts frames.
+        let _ = fs::write(
+            format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"),
+            "1\n",
+        );
+        Ok(Link { index, name })
+    }
+
+    pub fn dummy(name: &str) -> Link {
+        Link::create(name, InfoKind::Dummy, None, vec![]).expect("a dummy link")
+    }
+
+    /// Two ends of a wire: what is sent on one is received on the other.
+    pub fn veth() -> (Link, Link) {
+        let mut peer = LinkMessage::default();
+        peer.attributes = vec![
+            LinkAttribute::IfName(PEER.into()),
+            LinkAttribute::Address(PEER_MAC.to_vec()),
+        ];
+        let data = InfoData::Veth(InfoVeth::Peer(peer));
+        let lower =
+            Link::create(LOWER, InfoKind::Veth, Some(data), vec![]).expect("a pair of veth links");
+        (lower, Link::of_name(PEER).expect("the other veth link"))
+    }
+
+    pub fn message(&self) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = self.index;
+        message
+    }
+
+    pub fn get(&self) -> nix::Result<LinkMessage> {
+        netlink::get(self.message())
+    }
+
+    pub fn set(&self, attribute: LinkAttribute) -> nix::Result<()> {
+        let mut message = self.message();
+        message.attributes.push(attribute);
+        netlink::change(message)
+    }
+
+    pub fn set_up(&self, up: bool) -> nix::Result<()> {
+        let mut message = self.message();
+        message.header.change_mask = LinkFlags::Up;
+        if up {
+            message.header.flags = LinkFlags::Up;
+        }
+        netlink::change(message)
+    }
+
+    /// Until then its frames go to the no-op queueing discipline.
+    pub fn wait_operational(&self) {
+        wait::until("the link to become operational", || {
+            let link = self.get().expect("the link");
+            link.attributes
+                .contains(&LinkAttribute::OperState(State::Up))
+        });
+    }
+
+    /// By its name, which only the tests use: a test that fails may be in
+    /// another network namespace, where the index is somebody else's.
+    pub fn delete(&self) -> nix::Result<()> {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(self.name.clone()));
+        netlink::delete(message)
+    }
+
+    pub fn statistics(&self) -> Stats64 {
+        let link = self.get().expect("the link");
+        link.attributes
+            .into_iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Stats64(statistics) => Some(statistics),
+                _ => None,
+            })
+            .expect("the link's statistics")
+    }
+
+    pub fn address(&self) -> Mac {
+        let link = self.get().expect("the link");
+        link.attributes
+            .into_iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Address(address) => address.try_into().ok(),
+                _ => None,
+            })
+            .expect("the link's address")
+    }
+
+    pub fn node(&self) -> String {
+        format!("/dev/tap{}", self.index)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        match self.delete() {
+            // Gone with its lower device or its peer, or by the test itself.
+            Ok(()) | Err(Errno::ENODEV) => (),
+            Err(error) => eprintln!("cannot delete {}: {error}", self.name),
+        }
+    }
+}
+
+/// What a macvtap link is made of; the tests name what they want otherwise.
+pub struct Macvtap {
+    pub name: &'static str,
+    pub mode: MacVtapMode,
+    pub address: Mac,
+    pub data: Vec<InfoMacVtap>,
+    pub attributes: Vec<LinkAttribute>,
+    /// 0 lets the kernel choose.
+    pub index: u32,
+}
+
+impl Default for Macvtap {
+    fn default() -> Self {
+        Macvtap {
+            name: TAP,
+            mode: MacVtapMode::Bridge,
+            address: TAP_MAC,
+            data: vec![],
+            attributes: vec![],
+            index: 0,
+        }
+    }
+}
+
+impl Macvtap {
+    pub fn create(self, lower: &Link) -> nix::Result<Link> {
+        let mut data = vec![InfoMacVtap::Mode(self.mode)];
+        data.extend(self.data);
+        let mut message = LinkMessage::default();
+        message.header.index = self.index;
+        message.attributes = self.attributes;
+        message.attributes.extend([
+            LinkAttribute::IfName(self.name.into()),
+            LinkAttribute::Link(lower.index),
+            LinkAttribute::Address(self.address.to_vec()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::MacVtap),
+                LinkInfo::Data(InfoData::MacVtap(data)),
+            ]),
+        ]);
+        netlink::create(message)?;
+        Link::of_name(self.name)
+    }
+}
+
+/// Deletes what a test left behind that did not come to its end.
+pub fn delete_leftovers() {
+    for link in netlink::dump().expect("the list of links") {
+        let name = link
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name),
+                _ => None,
+            });
+        if name.is_some_and(|name| name.starts_with(PREFIX)) {
+            let mut message = LinkMessage::default();
+            message.header.index = link.header.index;
+            let _ = netlink::delete(message);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The system as the tests see it: links, tap files, packet sockets. All
+//! `unsafe` code of the program is below this module.
+
+pub mod compat;
+pub mod ethtool;
+pub mod link;
+pub mod memory;
+pub mod netlink;
+pub mod netns;
+pub mod packet;
+pub mod process;
+pub mod tap;
+pub mod uevent;
+pub mod wait;

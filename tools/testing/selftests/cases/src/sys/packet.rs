@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A packet socket on one link: the far end of the wire.
+
+use std::io::IoSliceMut;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+
+use super::link::Link;
+use super::wait;
+use crate::vnet::{self, VnetHeader};
+
+const BUFFER_SIZE: usize = 140_000;
+const SOCKET_BUFFER: libc::c_int = 64 << 20;
+
+pub const ALL: u16 = libc::ETH_P_ALL as u16;
+
+#[derive(Debug)]
+pub struct Received {
+    pub header: VnetHeader,
+    /// With its VLAN tag, which the kernel takes out and reports aside.
+    pub frame: Vec<u8>,
+}
+
+/// Every frame has a virtio-net header here, in both directions.
+pub struct PacketSocket(OwnedFd);
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl PacketSocket {
+    pub fn open(link: &Link, protocol: u16) -> PacketSocket {
+        // SAFETY: socket() takes no pointers.
+        let fd = unsafe {
+            libc::socket(
+                libc::AF_PACKET,
+                libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+                0,
+            )
+        };
+        Errno::result(fd).expect("a packet socket");
+        // SAFETY: The descriptor is new and nobody else's.
+        let socket = PacketSocket(unsafe { OwnedFd::from_raw_fd(fd) });
+        socket.set(libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
+        socket.set(libc::SOL_PACKET, libc::PACKET_AUXDATA, 1);
+        socket.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+        // Frames that lie in a tap's ring stay charged to their sender.
+        socket.set(libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SOCKET_BUFFER);
+        socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, SOCKET_BUFFER);
+        socket.bind(link, protocol);
+        socket
+    }
+
+    fn set(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
+        // SAFETY: The option's value is a C int.
+        let done = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                level,
+                option,
+                (&raw const value).cast(),
+                mem::size_of_val(&value) as libc::socklen_t,
+            )
+        };
+        Errno::result(done).expect("setsockopt");
+    }
+
+    fn bind(&self, link: &Link, protocol: u16) {
+        // SAFETY: All zeroes are a valid address.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = protocol.to_be();
+        address.sll_ifindex = link.index as i32;
+        // SAFETY: The address is a sockaddr_ll and of that size.
+        let done = unsafe {
+            libc::bind(
+                self.0.as_raw_fd(),
+                (&raw const address).cast(),
+                mem::size_of_val(&address) as libc::socklen_t,
+            )
+        };
+        Errno::result(done).expect("bind");
+    }
+
+    pub fn send(&self, frame: &[u8]) {
+        self.send_with(VnetHeader::default(), frame);
+    }
+
+    pub fn send_with(&self, header: VnetHeader, frame: &[u8]) {
+        let bytes = header.with(frame);
+        let done = nix::unistd::write(self, &bytes);
+        assert_eq!(done, Ok(bytes.len()), "{header:?}, {} bytes", frame.len());
+    }
+
+    pub fn receive(&self) -> Received {
+        wait::events(self, PollFlags::POLLIN);
+        self.receive_now().expect("a frame")
+    }
+
+    pub fn receive_now(&self) -> Option<Received> {
+        let mut buffer = vec![0; BUFFER_SIZE];
+        let mut control = [0u64; 16];
+        let mut vector = [IoSliceMut::new(&mut buffer)];
+        // SAFETY: All zeroes are a valid message header.
+        let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        message.msg_iov = vector.as_mut_ptr().cast();
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = mem::size_of_val(&control);
+        // SAFETY: The header describes buffers that outlive the call.
+        let done = unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut message, 0) };
+        let length = match Errno::result(done) {
+            Ok(length) => length as usize,
+            Err(Errno::EAGAIN) => return None,
+            Err(error) => panic!("recvmsg: {error}"),
+        };
+        let tag = vlan_tag(&message);
+        let header = VnetHeader::from_bytes(&buffer);
+        let mut frame = buffer[vnet::SIZE..length].to_vec();
+        if let Some(tag) = tag {
+            frame.splice(12..12, tag);
+        }
+        Some(Received { header, frame })
+    }
+
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        if let Some(received) = self.receive_now() {
+            panic!("unexpected frame of {} bytes", received.frame.len());
+        }
+    }
+}
+
+/// The tag in the order in which it stands in a frame.
+fn vlan_tag(message: &libc::msghdr) -> Option<[u8; 4]> {
+    // SAFETY: recvmsg() has filled in the header and its control buffer.
+    let control = unsafe { libc::CMSG_FIRSTHDR(message).as_ref() }?;
+    assert_eq!(control.cmsg_type, libc::PACKET_AUXDATA);
+    // SAFETY: This is what a control message of that type holds.
+    let data = unsafe {
+        libc::CMSG_DATA(control)
+            .cast::<libc::tpacket_auxdata>()
+            .read_unaligned()
+    };
+    if data.tp_status & libc::TP_STATUS_VLAN_VALID == 0 {
+        return None;
+    }
+    let [tpid_high, tpid_low] = data.tp_vlan_tpid.to_be_bytes();
+    let [tci_high, tci_low] = data.tp_vlan_tci.to_be_bytes();
+    Some([tpid_high, tpid_low, tci_high, tci_low])
+}

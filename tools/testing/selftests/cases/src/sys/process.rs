@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Threads that block, signals that interrupt them, other users.
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::unistd::{gettid, Pid};
+
+use super::wait::{self, DEADLINE};
+
+/// Frames of one sender keep their order as long as they cross one CPU only.
+pub fn pin_to_first_cpu() {
+    let mut cpus = CpuSet::new();
+    cpus.set(0).expect("CPU 0");
+    sched_setaffinity(Pid::from_raw(0), &cpus).expect("sched_setaffinity");
+}
+
+/// A call on a thread of its own that was seen asleep in its system call.
+pub struct Blocked<T> {
+    thread: Pid,
+    system_call: libc::c_long,
+    result: Receiver<T>,
+}
+
+impl<T: Send + 'static> Blocked<T> {
+    pub fn start(system_call: libc::c_long, call: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (identity, thread) = mpsc::channel();
+        let (sender, result) = mpsc::channel();
+        thread::spawn(move || {
+            identity.send(gettid()).expect("the starting thread");
+            // The test may have ended and no longer care.
+            let _ = sender.send(call());
+        });
+        let blocked = Blocked {
+            thread: thread.recv().expect("the thread's identity"),
+            system_call,
+            result,
+        };
+        blocked.wait_asleep();
+        blocked
+    }
+
+    pub fn wait_asleep(&self) {
+        let path = format!("/proc/self/task/{}/syscall", self.thread);
+        let prefix = format!("{} ", self.system_call);
+        // It reads "running" while the thread is not asleep.
+        wait::until("a thread to fall asleep in its system call", || {
+            fs::read_to_string(&path).is_ok_and(|state| state.starts_with(&prefix))
+        });
+    }
+
+    pub fn result(self) -> T {
+        self.result
+            .recv_timeout(DEADLINE)
+            .expect("the blocked call to return")
+    }
+
+    pub fn signal(&self) {
+        // SAFETY: tgkill() takes no pointers.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_tgkill,
+                libc::getpid(),
+                self.thread.as_raw(),
+                libc::SIGUSR1,
+            )
+        };
+        Errno::result(done).expect("tgkill");
+    }
+}
+
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count_signal(_: libc::c_int) {
+    SIGNALS.fetch_add(1, Ordering::SeqCst);
+}
+
+pub fn handle_signals(flags: SaFlags) {
+    let action = SigAction::new(SigHandler::Handler(count_signal), flags, SigSet::empty());
+    // SAFETY: The handler does nothing but an atomic addition.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("sigaction");
+}
+
+pub fn wait_for_signal() {
+    wait::until("the signal handler to run", || {
+        SIGNALS.load(Ordering::SeqCst) > 0
+    });
+}

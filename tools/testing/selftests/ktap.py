@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads reports in the kernel's test format, KTAP, with one level of subtests."""
+
+import re
+
+_PLAN = re.compile(r"1\.\.(\d+)")
+_RESULT = re.compile(r"(not )?ok (\d+)(?: -)?(?: ([^#]*))?(?:# *(.*))?")
+_SUBTEST = re.compile(r"# Subtest: (.*)")
+_INDENT = "    "
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+
+
+class _Document:
+    """A plan and the results that came so far."""
+
+    def __init__(self, name):
+        self.name = name
+        self.plan = None
+        self.results = []  # of (name, outcome)
+
+    def read(self, line):
+        """Takes LINE; returns whether it is a result."""
+        if match := _PLAN.fullmatch(line):
+            self.plan = int(match[1])
+        elif match := _RESULT.fullmatch(line):
+            name = (match[3] or f"case {match[2]}").strip()
+            self.results.append((name, _outcome(match)))
+            return True
+        return False
+
+    @property
+    def failed(self):
+        return any(outcome == FAILED for _, outcome in self.results)
+
+    def complaints(self):
+        """What is wrong but said in no result."""
+        if self.plan is None:
+            yield "no plan"
+        elif self.plan != len(self.results):
+            yield f"{len(self.results)} results of {self.plan} planned"
+
+
+def _outcome(match):
+    if match[1]:
+        return FAILED
+    return SKIPPED if (match[4] or "").lower().startswith("skip") else PASSED
+
+
+def parse(text):
+    """The results in TEXT as a dictionary, "group: case" to outcome.
+
+    What was planned and has no result is in it as a failure, and so is a
+    group that failed although its cases passed.
+    """
+    outer, inner = _Document("groups"), None
+    results = {}
+
+    def add(name, outcome):
+        if name in results:
+            name, outcome = f"{name}: reported twice", FAILED
+        results[name] = outcome
+
+    def close(group, complaints):
+        for name, outcome in group.results:
+            add(f"{group.name}: {name}", outcome)
+        for complaint in complaints:
+            add(f"{group.name}: {complaint}", FAILED)
+
+    for line in text.splitlines():
+        if line.startswith(_INDENT):
+            if inner:
+                inner.read(line.removeprefix(_INDENT))
+        elif match := _SUBTEST.fullmatch(line):
+            if inner:
+                close(inner, ["no end"])
+            inner = _Document(match[1])
+        elif outer.read(line):
+            name, outcome = outer.results[-1]
+            if not inner or inner.name != name:
+                add(f"{name}: no subtest", FAILED)
+                continue
+            complaints = list(inner.complaints())
+            if inner.failed != (outcome == FAILED) and not complaints:
+                complaints.append("its exit status")
+            close(inner, complaints)
+            inner = None
+    if inner:
+        close(inner, ["no end"])
+    for complaint in outer.complaints():
+        add(f"groups: {complaint}", FAILED)
+    return results

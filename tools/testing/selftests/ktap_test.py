@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Tests that no failure gets lost between the machine and the summary."""
+
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+
+import ktap  # noqa: E402
+from ktap import FAILED, PASSED, SKIPPED  # noqa: E402
+
+GOOD = """\
+KTAP version 1
+1..2
+# Subtest: first
+    KTAP version 1
+    1..2
+    # something that was said
+    ok 1 one
+    ok 2 two # SKIP no such thing here
+ok 1 first
+# Subtest: second
+    TAP version 13
+    1..1
+    ok 1 - third
+ok 2 second
+"""
+
+
+class Parse(unittest.TestCase):
+    def failures(self, text):
+        return [name for name, outcome in ktap.parse(text).items() if outcome == FAILED]
+
+    def test_good(self):
+        self.assertEqual(
+            ktap.parse(GOOD),
+            {"first: one": PASSED, "first: two": SKIPPED, "second: third": PASSED},
+        )
+
+    def test_failed_case(self):
+        text = GOOD.replace("ok 1 one", "not ok 1 one").replace("ok 1 first", "not ok 1 first")
+        self.assertEqual(self.failures(text), ["first: one"])
+
+    def test_failed_case_is_not_skipped(self):
+        text = GOOD.replace("ok 2 two", "not ok 2 two").replace("ok 1 first", "not ok 1 first")
+        self.assertEqual(self.failures(text), ["first: two"])
+
+    def test_missing_case(self):
+        text = GOOD.replace("    ok 1 one\n", "")
+        self.assertEqual(self.failures(text), ["first: 1 results of 2 planned"])
+
+    def test_missing_plan(self):
+        text = GOOD.replace("    1..1\n", "")
+        self.assertEqual(self.failures(text), ["second: no plan"])
+
+    def test_group_that_only_exited_wrong(self):
+        text = GOOD.replace("ok 2 second", "not ok 2 second")
+        self.assertEqual(self.failures(text), ["second: its exit status"])
+
+    def test_group_that_hides_a_failure(self):
+        text = GOOD.replace("ok 1 - third", "not ok 1 - third")
+        self.assertEqual(self.failures(text), ["second: third", "second: its exit status"])
+
+    def test_missing_group(self):
+        text = GOOD[:GOOD.index("# Subtest: second")]
+        self.assertEqual(self.failures(text), ["groups: 1 results of 2 planned"])
+
+    def test_machine_that_died_in_a_group(self):
+        text = GOOD[:GOOD.index("    ok 1 - third")]
+        self.assertEqual(
+            self.failures(text), ["second: no end", "groups: 1 results of 2 planned"]
+        )
+
+    def test_nothing(self):
+        self.assertEqual(self.failures(""), ["groups: no plan"])
+
+    def test_case_reported_twice(self):
+        text = GOOD.replace("two # SKIP no such thing here", "one")
+        self.assertEqual(self.failures(text), ["first: one: reported twice"])
+
+
+unittest.main(argv=["ktap_test.py", *sys.argv[1:]])

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The modules themselves: which they are, when they can be unloaded, and what
+# goes with them. MODULES says whose the machine should have: all the kernel's
+# in C (c), both ours (rust), or one of ours (rust-tap, rust-macvtap).
+
+. "$(dirname "$0")/lib.sh"
+
+loaded() {
+	[ -d "/sys/module/$1" ]
+}
+
+# busybox asks the kernel at once, kmod's rmmod would look for users itself.
+unload() {
+	busybox rmmod "$1"
+}
+
+# is_at MODULE PATH: what would be loaded lies below PATH.
+is_at() {
+	contains "$(modinfo -n "$1")" "$2"
+}
+
+test_are_the_ones_to_test() {
+	local kernels=/kernel/drivers/net/ ours=/updates/
+
+	case $MODULES in
+	c) is_at tap $kernels && is_at macvtap $kernels ;;
+	rust) is_at tap $ours && is_at macvtap $ours ;;
+	rust-tap) is_at tap $ours && is_at macvtap $kernels ;;
+	rust-macvtap) is_at tap $kernels && is_at macvtap $ours ;;
+	*) fail "MODULES=$MODULES" ;;
+	esac
+}
+
+test_information() {
+	contains "$(modinfo -F alias macvtap)" rtnl-link-macvtap
+	same "macvtap's license" "$(modinfo -F license macvtap)" GPL
+	same "tap's license" "$(modinfo -F license tap)" GPL
+	contains ",$(modinfo -F depends macvtap)," ",tap,"
+	contains ",$(modinfo -F depends macvtap)," ",macvlan,"
+}
+
+test_loaded_by_the_first_link() {
+	! loaded macvtap || unload macvtap
+	! loaded tap || unload tap
+	new_lower
+	new_macvtap mode bridge
+	loaded macvtap || fail "macvtap is not loaded"
+	loaded tap || fail "tap is not loaded"
+	present "$(node_of mt-tap)"
+}
+
+test_unload_with_links() {
+	local node
+
+	modprobe macvtap
+	new_lower
+	new_macvtap
+	node=$(node_of mt-tap)
+	unload macvtap
+	absent "$node"
+	absent /sys/class/net/mt-tap
+	absent /sys/class/macvtap
+	same "major" "$(major_of_macvtap)" ""
+	present /sys/class/net/mt-lower
+	unload tap
+	! loaded tap || fail "tap is still loaded"
+}
+
+test_unload_refused_with_open_file() {
+	modprobe macvtap
+	new_lower
+	new_macvtap
+	exec 3<>"$(node_of mt-tap)"
+	refused "Resource temporarily unavailable" unload macvtap
+	refused "Resource temporarily unavailable" unload tap
+	present "$(node_of mt-tap)"
+	exec 3>&-
+	unload macvtap
+	unload tap
+}
+
+test_unload_refused_with_orphaned_file() {
+	modprobe macvtap
+	new_lower
+	new_macvtap
+	exec 3<>"$(node_of mt-tap)"
+	ip link delete mt-tap
+	refused "Resource temporarily unavailable" unload macvtap
+	exec 3>&-
+	unload macvtap
+	unload tap
+}
+
+test_unload_of_tap_refused_while_used() {
+	modprobe macvtap
+	refused "Resource temporarily unavailable" unload tap
+	loaded tap || fail "tap is gone"
+}
+
+test_unload_of_macvlan_refused_while_used() {
+	modprobe macvtap
+	refused "Resource temporarily unavailable" unload macvlan
+}
+
+test_references_of_open_files() {
+	local before
+
+	modprobe macvtap
+	new_lower
+	new_macvtap
+	before=$(cat /sys/module/macvtap/refcnt)
+	exec 3<>"$(node_of mt-tap)" 4<>"$(node_of mt-tap)"
+	[ "$(cat /sys/module/macvtap/refcnt)" -ge $((before + 2)) ] || fail "no reference taken"
+	exec 3>&- 4>&-
+	same "references" "$(cat /sys/module/macvtap/refcnt)" "$before"
+}
+
+test_loaded_and_unloaded_often() {
+
+
+	new_lower
+	for _ in $(seq 10); do
+		new_macvtap
+		present "$(node_of mt-tap)"
+		unload macvtap
+		unload tap
+		absent /sys/class/net/mt-tap
+	done
+}
+
+run_cases "$@"
