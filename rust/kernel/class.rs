@@ -13,7 +13,10 @@ use crate::{
     },
 };
 use bindings_net as bindings;
-use core::ptr::NonNull;
+use core::{
+    fmt::Write,
+    ptr::NonNull, //
+};
 use kernel::{
     error::{
         from_err_ptr,
@@ -22,7 +25,8 @@ use kernel::{
     prelude::*,
     str::{
         as_char_ptr_in_const_context,
-        CStr, //
+        CStr,
+        NullTerminatedFormatter, //
     },
     sync::Arc,
     types::Opaque, //
@@ -90,7 +94,7 @@ impl Drop for Registration {
 }
 
 /// A device of a class, with a node under `/dev`, and a link to it in its network device's
-/// directory in sysfs. Dropping it removes them.
+/// directory in sysfs. Dropping it removes them; that should be before the network device goes.
 ///
 /// # Invariants
 ///
@@ -122,7 +126,10 @@ impl Device {
         name: core::fmt::Arguments<'_>,
         _held: &mut rtnl::Held,
     ) -> Result<Self> {
-        let name = format_name(name)?;
+        let mut buffer = [0; NAME_SIZE];
+        let mut formatter = NullTerminatedFormatter::new(&mut buffer).ok_or(EINVAL)?;
+        formatter.write_fmt(name).map_err(|_| EINVAL)?;
+        let name = buffer;
         // SAFETY: By the invariants of `NetDevice`, its embedded device is valid.
         let parent_device = unsafe { &raw mut (*parent.as_raw()).dev };
         // SAFETY: The class is registered, the parent is valid, the format takes one string.
@@ -172,34 +179,4 @@ impl Drop for Device {
             bindings::device_unregister(device);
         }
     }
-}
-
-/// Formats a name into a buffer that ends with a NUL.
-fn format_name(name: core::fmt::Arguments<'_>) -> Result<[u8; NAME_SIZE]> {
-    struct Buffer {
-        bytes: [u8; NAME_SIZE],
-        len: usize,
-    }
-
-    impl core::fmt::Write for Buffer {
-        fn write_str(&mut self, s: &str) -> core::fmt::Result {
-            // The last byte stays zero.
-            let room = self
-                .bytes
-                .get_mut(self.len..NAME_SIZE - 1)
-                .ok_or(core::fmt::Error)?;
-            room.get_mut(..s.len())
-                .ok_or(core::fmt::Error)?
-                .copy_from_slice(s.as_bytes());
-            self.len += s.len();
-            Ok(())
-        }
-    }
-
-    let mut buffer = Buffer {
-        bytes: [0; NAME_SIZE],
-        len: 0,
-    };
-    core::fmt::write(&mut buffer, name).map_err(|_| EINVAL)?;
-    Ok(buffer.bytes)
 }
