@@ -6,6 +6,9 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${MACVTAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/macvtap-rust}
 
+# Ctrl-C is no error of the command that it stops.
+trap "exit 130" INT TERM
+
 # Progress goes to standard error: standard output carries results.
 note() {
 	printf '  %-8s%s\n' "$1" "$2" >&2

@@ -170,7 +170,8 @@ unsafe fn link_of<'a>(tap: *mut bindings::tap_dev) -> Link<'a, Macvtap> {
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link with queues. The caller holds RTNL, and has lent its evidence.
+/// `tap` must be that of a valid link with queues. The caller holds RTNL, and has lent its
+/// evidence.
 unsafe extern "C" fn update_features(
     tap: *mut bindings::tap_dev,
     features: bindings::netdev_features_t,

@@ -18,8 +18,8 @@ use kernel::{
 
 /// A ring of packets, between several producers and several consumers (`struct skb_array`).
 ///
-/// Its `struct ptr_ring` may be handed to C code that takes packets out, as vhost-net does. A packet
-/// in a ring has no device, because it may outlive any.
+/// Its `struct ptr_ring` may be handed to C code that takes packets out, as vhost-net does. A
+/// packet in a ring has no device, because it may outlive any.
 ///
 /// # Invariants
 ///

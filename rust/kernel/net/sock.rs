@@ -89,8 +89,8 @@ impl<T: SocketOps> SockRef<T> {
             assert!(offset_of!(Sock<T>, sk) == 0);
         }
         // SAFETY: The namespace is valid, and so is the protocol, whose `obj_size` makes this a
-        // zeroed allocation of the size of `Sock<T>`. `kmalloc()` aligns an allocation to the largest
-        // power of two that divides its size, and thus to the alignment of `Sock<T>`.
+        // zeroed allocation of the size of `Sock<T>`. `kmalloc()` aligns an allocation to the
+        // largest power of two that divides its size, and thus to the alignment of `Sock<T>`.
         let sk = unsafe {
             bindings::sk_alloc(
                 namespace.as_raw(),
