@@ -100,7 +100,7 @@ impl TapDev {
         core::ptr::from_ref(self).cast_mut().cast()
     }
 
-    /// Tells the driver which features users of the device want.
+    /// Tells the driver which features users of the device allow.
     pub(crate) fn update_features(&self, features: Features, _held: &mut rtnl::Held) {
         if let Some(update_features) = self.callbacks.update_features {
             // SAFETY: By the type invariants of `Callbacks`. RTNL is held, and lent, because

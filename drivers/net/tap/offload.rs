@@ -70,19 +70,20 @@ impl Offloads {
 ///
 /// tun's users think of what they accept; a device's features are about what it sends. Here the
 /// one is made the other: what is not accepted as a whole should not be merged by the device.
+///
+/// Only its own merging is switched, though. Without LRO on top the lower device would lose its,
+/// and not get it back. All other features are left to those who may change them.
 pub(crate) fn set(device: &TapDev, offloads: Offloads, held: &mut rtnl::Held) {
-    const MERGING: Features = Features::GRO.with(Features::LRO);
     const SEGMENTED: Features = Features::TSO
         .with(Features::TSO6)
         .with(Features::GSO_UDP_L4);
 
     let accepted = offloads.features();
-    let features = device.device().features();
-    let features = if accepted.intersects(SEGMENTED) {
-        features.with(MERGING)
+    let allowed = if accepted.intersects(SEGMENTED) {
+        Features::ALL
     } else {
-        features.without(MERGING)
+        Features::ALL.without(Features::GRO)
     };
     device.set_offload(accepted);
-    device.update_features(features, held);
+    device.update_features(allowed, held);
 }

@@ -34,6 +34,8 @@ pub struct Features(u64);
 impl Features {
     /// Nothing.
     pub const NONE: Self = Self(0);
+    /// Everything, as a mask.
+    pub const ALL: Self = Self(u64::MAX);
     /// Scatter/gather.
     pub const SG: Self = Self(bindings::NETIF_F_SG);
     /// Packets with a list of fragments.
@@ -42,8 +44,6 @@ impl Features {
     pub const GSO: Self = Self(bindings::NETIF_F_GSO);
     /// Generic receive offload.
     pub const GRO: Self = Self(bindings::NETIF_F_GRO);
-    /// Large receive offload.
-    pub const LRO: Self = Self(bindings::NETIF_F_LRO);
     /// Checksums of any protocol.
     pub const HW_CSUM: Self = Self(bindings::NETIF_F_HW_CSUM);
     /// All features that have to do with checksums.
@@ -131,12 +131,6 @@ impl NetDevice {
     pub fn ifindex(&self) -> i32 {
         // SAFETY: By the type invariants, the field is valid for reading.
         unsafe { atomic_load(&raw mut (*self.as_raw()).ifindex, Relaxed) }
-    }
-
-    /// Returns the features that are on.
-    pub fn features(&self) -> Features {
-        // SAFETY: By the type invariants, the field is valid for reading.
-        Features(unsafe { atomic_load(&raw mut (*self.as_raw()).features, Relaxed) })
     }
 
     /// Returns the length of the transmit queue, in packets.

@@ -154,7 +154,7 @@ impl<'a, T: LinkKind> Link<'a, T> {
         unsafe { bindings::macvlan_count_rx(self.vlan(), 0, false, false) };
     }
 
-    /// Sets which of the features that a user may change are on.
+    /// Sets which of the features that a user may change may be on.
     ///
     /// # Safety
     ///

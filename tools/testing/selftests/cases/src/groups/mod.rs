@@ -6,6 +6,7 @@ use crate::ktap::Case;
 
 mod checksum;
 mod endings;
+mod features;
 mod fileops;
 mod gso_read;
 mod gso_write;
@@ -48,6 +49,7 @@ pub const GROUPS: &[Group] = groups![
     checksum,
     gso_write,
     gso_read,
+    features,
     poll,
     queues,
     vlan,

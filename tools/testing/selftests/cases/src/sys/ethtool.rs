@@ -8,19 +8,42 @@ use nix::sys::socket::{socket, AddressFamily, SockFlag, SockType};
 
 use super::link::Link;
 
+const ETHTOOL_GRXCSUM: u32 = 0x14;
+const ETHTOOL_SRXCSUM: u32 = 0x15;
 const ETHTOOL_STXCSUM: u32 = 0x17;
 const ETHTOOL_STSO: u32 = 0x1f;
 const ETHTOOL_SGSO: u32 = 0x24;
+const ETHTOOL_GFLAGS: u32 = 0x25;
+const ETHTOOL_GGRO: u32 = 0x2b;
+
+const ETH_FLAG_LRO: u32 = 1 << 15;
 
 /// The link completes checksums and segments before it transmits.
 pub fn disable_transmit_offloads(link: &Link) {
     // Turned off from the highest to the one that it needs.
     for command in [ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_STXCSUM] {
-        set(link, command, 0);
+        request(link, command, 0);
     }
 }
 
-fn set(link: &Link, command: u32, value: u32) {
+pub fn set_receive_checksums(link: &Link, on: bool) {
+    request(link, ETHTOOL_SRXCSUM, u32::from(on));
+}
+
+pub fn receive_checksums(link: &Link) -> bool {
+    request(link, ETHTOOL_GRXCSUM, 0) != 0
+}
+
+pub fn gro(link: &Link) -> bool {
+    request(link, ETHTOOL_GGRO, 0) != 0
+}
+
+pub fn lro(link: &Link) -> bool {
+    request(link, ETHTOOL_GFLAGS, 0) & ETH_FLAG_LRO != 0
+}
+
+/// Returns the value that the kernel leaves there.
+fn request(link: &Link, command: u32, value: u32) -> u32 {
     #[repr(C)]
     struct Value {
         command: u32,
@@ -52,4 +75,5 @@ fn set(link: &Link, command: u32, value: u32) {
     // ethtool_value.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &mut request) };
     Errno::result(done).expect("an ethtool request");
+    value.value
 }

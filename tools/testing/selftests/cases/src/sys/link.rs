@@ -68,6 +68,11 @@ impl Link {
         Link::create(name, InfoKind::Dummy, None, vec![]).expect("a dummy link")
     }
 
+    /// A lower device with LRO, which it needs no hardware for.
+    pub fn bond(name: &str) -> Link {
+        Link::create(name, InfoKind::Bond, None, vec![]).expect("a bond")
+    }
+
     /// Two ends of a wire: what is sent on one is received on the other.
     pub fn veth() -> (Link, Link) {
         let mut peer = LinkMessage::default();

@@ -191,7 +191,8 @@ impl Tap {
     /// The next read()'s result, as soon as there is a frame.
     pub fn receive(&self) -> Vec<u8> {
         self.wait_readable();
-        let mut buffer = vec![0; BUFFER_SIZE];
+        // So that what is not written does not look like zeroes that are.
+        let mut buffer = vec![0xa5; BUFFER_SIZE];
         let length = self.read(&mut buffer).expect("a frame");
         buffer.truncate(length);
         buffer
