@@ -8,6 +8,7 @@ use crate::{
 };
 use bindings_net as bindings;
 use kernel::{
+    error::code::ERESTARTSYS,
     iov::IovIterSource,
     prelude::*,
     sync::rcu, //
@@ -54,7 +55,10 @@ pub(crate) fn write(
     match sent {
         Ok(()) => Ok(total),
         Err(error) => {
-            count_dropped(queue);
+            // A frame that is to be written again is not dropped.
+            if error != EAGAIN && error != ERESTARTSYS {
+                count_dropped(queue);
+            }
             Err(error)
         }
     }

@@ -177,11 +177,25 @@ impl<T: SocketOps> Sock<T> {
         unsafe { WaitQueue::from_raw(&raw mut (*self.as_socket()).wq.wait) }
     }
 
-    /// Sets how many bytes of packets may be on their way out before writers wait.
-    #[inline]
+    /// Sets how many bytes of packets may be on their way out before writers wait. Those who wait
+    /// are woken if there is room now.
     pub fn set_send_buffer(&self, bytes: i32) {
         // SAFETY: By the type invariants, the field is valid; it is read while it changes.
         unsafe { atomic_store(&raw mut (*self.sk()).sk_sndbuf, bytes, Relaxed) };
+        self.wake_writers();
+    }
+
+    /// Wakes those who wait for room in the send buffer, if there is any.
+    fn wake_writers(&self) {
+        if !self.is_writable() {
+            return;
+        }
+        // Pollers set the one, and writers that wait the other.
+        let polled = self.test_and_clear_flag(bindings::SOCKWQ_ASYNC_NOSPACE);
+        let waited_for = self.test_and_clear_flag(bindings::SOCK_NOSPACE);
+        if polled || waited_for {
+            self.wait_queue().wake_up(PollEvents::WAKE_WRITERS);
+        }
     }
 
     /// Returns whether there is room to write. If there is not, those who wait for it are woken
@@ -288,16 +302,7 @@ impl<T: SocketOps> Sock<T> {
     /// `sk` must be that of a valid `Sock<T>`.
     unsafe extern "C" fn write_space(sk: *mut bindings::sock) {
         // SAFETY: By the safety requirements of this function; `sk` is the first field.
-        let this = unsafe { &*sk.cast::<Self>() };
-        if !this.is_writable() {
-            return;
-        }
-        // Pollers set the one, and writers that wait the other.
-        let polled = this.test_and_clear_flag(bindings::SOCKWQ_ASYNC_NOSPACE);
-        let waited_for = this.test_and_clear_flag(bindings::SOCK_NOSPACE);
-        if polled || waited_for {
-            this.wait_queue().wake_up(PollEvents::WAKE_WRITERS);
-        }
+        unsafe { &*sk.cast::<Self>() }.wake_writers();
     }
 
     /// `sk_destruct`: the last reference is gone, and a grace period has passed.

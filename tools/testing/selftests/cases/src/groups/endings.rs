@@ -23,6 +23,7 @@ pub fn cases(driver: Driver) -> Vec<Case> {
     let case = |name: &str, body: fn(bool)| Case::new(name, move || body(ends));
     vec![
         case("relief wakes a writer", relief_wakes_a_writer),
+        case("a longer send buffer wakes a writer", longer_buffer_wakes),
         case("frames to oneself go with the file", frames_to_oneself),
         case(
             "frames to each other go with the files",
@@ -31,23 +32,40 @@ pub fn cases(driver: Driver) -> Vec<Case> {
     ]
 }
 
-/// Nobody polls, and no frame arrives.
-fn relief_wakes_a_writer(woken: bool) {
+/// `make_room` must wake a writer although nobody polls and no frame arrives.
+/// Returns how many frames were written before.
+fn assert_woken(woken: bool, pair: &Pair, make_room: impl FnOnce(usize)) -> usize {
     process::handle_signals(SaFlags::empty());
-    let pair = Pair::new(0);
     let frames = pair.fill();
     let near = pair.near.duplicate();
     let writer = Blocked::start(libc::SYS_write, move || {
         near.write(&vnet::plain(&Pair::frame()))
     });
-    pair.drain(frames);
+    make_room(frames);
     if !woken {
         // Only a signal makes it look again.
         writer.wait_asleep();
         writer.signal();
     }
     assert_eq!(writer.result(), Ok(vnet::SIZE + Pair::frame().len()));
+    frames
+}
+
+fn relief_wakes_a_writer(woken: bool) {
+    let pair = Pair::new(0);
+    assert_woken(woken, &pair, |frames| pair.drain(frames));
     pair.drain(1);
+    pair.far.assert_empty();
+}
+
+fn longer_buffer_wakes(woken: bool) {
+    let pair = Pair::new(0);
+    let frames = assert_woken(woken, &pair, |_| {
+        pair.near
+            .set_number(libc::TUNSETSNDBUF, 1_000_000)
+            .expect("TUNSETSNDBUF");
+    });
+    pair.drain(frames + 1);
     pair.far.assert_empty();
 }
 

@@ -8,15 +8,15 @@ use crate::cases;
 use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
 use crate::ktap::Case;
-use crate::setup::Wire;
+use crate::setup::{Pair, Wire};
 use crate::sys::link::Macvtap;
 use crate::sys::memory::UNMAPPED;
 use crate::sys::packet::PacketSocket;
 use crate::sys::tap::Tap;
 use crate::vnet;
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    cases![
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let mut cases = cases![
         new_link,
         received,
         received_gso,
@@ -26,7 +26,12 @@ pub fn cases(_: Driver) -> Vec<Case> {
         transmitted,
         transmit_errors,
         transmitted_while_down,
-    ]
+    ];
+    let counted = !driver.has_our_tap();
+    cases.push(Case::new("transmitted later", move || {
+        transmitted_later(counted)
+    }));
+    cases
 }
 
 /// All of them: one that should not have moved is as wrong.
@@ -153,6 +158,17 @@ fn transmit_errors() {
     let mut wanted = zero();
     wanted.tx_dropped = 4;
     assert_counters(&wire, wanted);
+}
+
+/// In C, a write that is to be tried again counts as dropped.
+fn transmitted_later(counted: bool) {
+    let pair = Pair::new(libc::O_NONBLOCK);
+    pair.fill();
+    let before = pair.wire.link.statistics().tx_dropped;
+    let frame = vnet::plain(&Pair::frame());
+    assert_eq!(pair.near.write(&frame), Err(Errno::EAGAIN));
+    let after = pair.wire.link.statistics().tx_dropped;
+    assert_eq!(after - before, u64::from(counted));
 }
 
 fn transmitted_while_down() {
