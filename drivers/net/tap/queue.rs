@@ -15,6 +15,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        rcu,
     },
 };
 use kernel_net::{
@@ -61,6 +62,20 @@ impl Queue {
             settings: Settings::new(),
             ring <- SkbArray::new(len),
         })
+    }
+
+    /// Counts a frame that was not sent, if there is a device still.
+    pub(crate) fn count_tx_dropped(&self) {
+        if let Some(device) = self.device.load(&rcu::read_lock()) {
+            device.count_tx_dropped();
+        }
+    }
+
+    /// Counts a frame that was not delivered, if there is a device still.
+    pub(crate) fn count_rx_dropped(&self) {
+        if let Some(device) = self.device.load(&rcu::read_lock()) {
+            device.count_rx_dropped();
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 //! Frames from a ring to user space.
 
 use crate::{
-    queue::QueueSock,
+    queue::{
+        QueueSock,
+        VnetFormat, //
+    },
     vnet::Header, //
 };
 use bindings_net as bindings;
@@ -15,6 +18,7 @@ use kernel_net::{
     iov::DestExt,
     net::{
         DropReason,
+        IpSummed,
         SkBuff, //
     },
 };
@@ -33,43 +37,78 @@ pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) 
     if to.is_empty() {
         return Ok(0);
     }
-    let skb = if nonblock {
-        queue.ring.consume().ok_or(EAGAIN)?
-    } else {
-        queue
-            .wait_queue()
-            .wait_interruptible(|| queue.ring.consume())?
-    };
-    deliver(queue, skb, to)
+    loop {
+        let skb = if nonblock {
+            queue.ring.consume().ok_or(EAGAIN)?
+        } else {
+            queue
+                .wait_queue()
+                .wait_interruptible(|| queue.ring.consume())?
+        };
+        if let Some(len) = deliver(queue, skb, to)? {
+            return Ok(len);
+        }
+    }
 }
 
-/// Delivers a frame that was taken out of the ring before.
+/// Delivers a frame that was taken out of the ring before. `None` if it was dropped, because it
+/// needs a virtio-net header, and there is none any more.
 #[inline]
-pub(crate) fn deliver(queue: &QueueSock, skb: SkBuff, to: &mut IovIterDest<'_>) -> Result<usize> {
-    match copy(queue, &skb, to) {
+pub(crate) fn deliver(
+    queue: &QueueSock,
+    mut skb: SkBuff,
+    to: &mut IovIterDest<'_>,
+) -> Result<Option<usize>> {
+    let format = queue.settings.vnet_format();
+    if format.is_none() {
+        match complete(skb) {
+            Ok(completed) => skb = completed,
+            Err((skb, reason)) => {
+                skb.drop_reason(reason);
+                queue.count_rx_dropped();
+                return Ok(None);
+            }
+        }
+    }
+    match copy(&skb, format, to) {
         Ok(len) => {
             skb.consume();
-            Ok(len)
+            Ok(Some(len))
         }
         Err(error) => {
-            skb.drop_reason(DropReason::SkbUcopyFault);
+            skb.drop_reason(if error == EFAULT {
+                DropReason::SkbUcopyFault
+            } else {
+                DropReason::DevHdr
+            });
             Err(error)
         }
     }
 }
 
-/// Copies a frame, with a virtio-net header before it if the queue wants one, and with its VLAN
-/// tag back in its place.
+/// Does what is left to do on a frame that was received when readers had a header to learn of it.
+fn complete(mut skb: SkBuff) -> Result<SkBuff, (SkBuff, DropReason)> {
+    if skb.gso_size().is_some() {
+        return Err((skb, DropReason::SkbGsoSeg));
+    }
+    if skb.ip_summed() == IpSummed::Partial && skb.checksum_help().is_err() {
+        return Err((skb, DropReason::SkbCsum));
+    }
+    Ok(skb)
+}
+
+/// Copies a frame, with a virtio-net header before it if one is wanted, and with its VLAN tag back
+/// in its place.
 ///
 /// # Errors
 ///
 /// `EINVAL` if there is not even room for the header, or the frame cannot be described by one;
 /// `EFAULT` if the destination cannot be written.
 #[inline]
-fn copy(queue: &QueueSock, skb: &SkBuff, to: &mut IovIterDest<'_>) -> Result<usize> {
+fn copy(skb: &SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) -> Result<usize> {
     let mut total = skb.len();
 
-    if let Some(format) = queue.settings.vnet_format() {
+    if let Some(format) = format {
         let header = Header::of(skb)?.encode(format.endian);
         let rest = format.size.checked_sub(header.len()).ok_or(EINVAL)?;
         if to.len() < format.size {

@@ -49,7 +49,7 @@ impl SocketOps for Queue {
                 skb.drop_reason(DropReason::NotSpecified);
                 Ok(0)
             }
-            Some(skb) => read::deliver(sock, skb, to),
+            Some(skb) => read::deliver(sock, skb, to)?.ok_or(EINVAL),
             None => read::read(sock, to, nonblock),
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn write(
         Err(error) => {
             // A frame that is to be written again is not dropped.
             if error != EAGAIN && error != ERESTARTSYS {
-                count_dropped(queue);
+                queue.count_tx_dropped();
             }
             Err(error)
         }
@@ -71,7 +71,7 @@ pub(crate) fn write_frame(queue: &QueueSock, frame: XdpFrame) {
         Err(error) => Err(error),
     };
     if sent.is_err() {
-        count_dropped(queue);
+        queue.count_tx_dropped();
     }
 }
 
@@ -159,11 +159,4 @@ fn prepare(skb: &mut SkBuff, header: Option<Header>, device: &NetDevice) -> Resu
         skb.set_network_header(depth)?;
     }
     Ok(())
-}
-
-fn count_dropped(queue: &QueueSock) {
-    let rcu = rcu::read_lock();
-    if let Some(device) = queue.device.load(&rcu) {
-        device.count_tx_dropped();
-    }
 }

@@ -58,8 +58,12 @@ const CASES: &[(Protocol, u32, &str, Arrival)] = &[
     (Protocol::Udp6, 0,                         "nothing",          Complete),
 ];
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    let mut cases = Vec::new();
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let bare = !driver.has_our_tap();
+    let mut cases = vec![Case::new(
+        "header turned off with a packet in the queue",
+        move || header_turned_off(bare),
+    )];
     for &(protocol, bits, offloads, arrival) in CASES {
         let name = format!("{protocol:?}, reader takes {offloads}: {arrival:?}");
         cases.push(Case::new(name, move || {
@@ -162,6 +166,28 @@ fn without_header_complete() {
             frame::assert_segments(&segments, &frame, usize::from(SIZE));
         }
     }
+}
+
+/// In C, the packet is handed out whole, with nothing to tell that it is one to
+/// be segmented, and without its checksum.
+fn header_turned_off(bare: bool) {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let (_, packet) = send(&wire, Protocol::Tcp4);
+    let (header, frame) = Packet::incoming(Protocol::Udp4, 1000).build_partial();
+    wire.peer.send_with(header, &frame);
+    tap.wait_readable();
+    tap.set_bare();
+    if bare {
+        frame::assert_same(&tap.receive(), &packet);
+        frame::assert_same(&tap.receive(), &frame);
+        assert_eq!(wire.link.statistics().rx_dropped, 0);
+    } else {
+        let received = tap.receive();
+        frame::assert_same(&received, &frame::completed(header, &frame));
+        assert_eq!(wire.link.statistics().rx_dropped, 1);
+    }
+    tap.assert_empty();
 }
 
 fn send_ecn(wire: &Wire) -> (VnetHeader, Vec<u8>) {
