@@ -6,6 +6,7 @@
 //! macvtap-selftests --groups                    names of the groups of cases
 //! macvtap-selftests MODULES GROUP [PATTERN]     runs those with PATTERN in
 //!                                               their names
+//! macvtap-selftests walk MODULES SEEDS STEPS    random walks, e.g. 1-10 200
 //! ```
 //!
 //! MODULES says which are loaded: c, rust, rust-tap or rust-macvtap.
@@ -17,13 +18,15 @@ mod ktap;
 mod setup;
 mod sys;
 mod vnet;
+mod walk;
 
 use std::env;
 use std::process::ExitCode;
 
 use driver::Driver;
 
-const USAGE: &str = "usage: macvtap-selftests --groups | MODULES GROUP [PATTERN]";
+const USAGE: &str =
+    "usage: macvtap-selftests --groups | MODULES GROUP [PATTERN] | walk MODULES SEEDS STEPS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
                 .for_each(|group| println!("{}", group.name));
             return ExitCode::SUCCESS;
         }
+        ["walk", driver, seeds, steps] => return walk(driver, seeds, steps),
         [driver, group] => (driver, group, ""),
         [driver, group, pattern] => (driver, group, pattern),
         _ => return usage(),
@@ -46,7 +50,22 @@ fn main() -> ExitCode {
 
     let mut cases = (group.cases)(driver);
     cases.retain(|case| case.name.contains(pattern));
-    if ktap::run(&cases) {
+    exit_code(ktap::run(&cases))
+}
+
+fn walk(driver: &str, seeds: &str, steps: &str) -> ExitCode {
+    match (
+        Driver::of_name(driver),
+        walk::parse_seeds(seeds),
+        steps.parse(),
+    ) {
+        (Some(driver), Some(seeds), Ok(steps)) => exit_code(walk::run(driver, seeds, steps)),
+        _ => usage(),
+    }
+}
+
+fn exit_code(passed: bool) -> ExitCode {
+    if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

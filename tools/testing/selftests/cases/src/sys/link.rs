@@ -75,15 +75,20 @@ impl Link {
 
     /// Two ends of a wire: what is sent on one is received on the other.
     pub fn veth() -> (Link, Link) {
+        Link::veth_named(LOWER, PEER, PEER_MAC)
+    }
+
+    /// The same with other names, and the second end's address.
+    pub fn veth_named(near: &str, far: &str, far_mac: Mac) -> (Link, Link) {
         let mut peer = LinkMessage::default();
         peer.attributes = vec![
-            LinkAttribute::IfName(PEER.into()),
-            LinkAttribute::Address(PEER_MAC.to_vec()),
+            LinkAttribute::IfName(far.into()),
+            LinkAttribute::Address(far_mac.to_vec()),
         ];
         let data = InfoData::Veth(InfoVeth::Peer(peer));
-        let lower =
-            Link::create(LOWER, InfoKind::Veth, Some(data), vec![]).expect("a pair of veth links");
-        (lower, Link::of_name(PEER).expect("the other veth link"))
+        let near =
+            Link::create(near, InfoKind::Veth, Some(data), vec![]).expect("a pair of veth links");
+        (near, Link::of_name(far).expect("the other veth link"))
     }
 
     pub fn message(&self) -> LinkMessage {

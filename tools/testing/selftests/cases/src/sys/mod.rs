@@ -2,6 +2,7 @@
 //! The system as the tests see it: links, tap files, packet sockets. All
 //! `unsafe` code of the program is below this module.
 
+pub mod bpf;
 pub mod compat;
 pub mod ethtool;
 pub mod link;

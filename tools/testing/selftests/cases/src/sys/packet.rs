@@ -92,9 +92,13 @@ impl PacketSocket {
     }
 
     pub fn send_with(&self, header: VnetHeader, frame: &[u8]) {
-        let bytes = header.with(frame);
-        let done = nix::unistd::write(self, &bytes);
-        assert_eq!(done, Ok(bytes.len()), "{header:?}, {} bytes", frame.len());
+        let done = self.try_send(header, frame);
+        let length = vnet::SIZE + frame.len();
+        assert_eq!(done, Ok(length), "{header:?}, {} bytes", frame.len());
+    }
+
+    pub fn try_send(&self, header: VnetHeader, frame: &[u8]) -> nix::Result<usize> {
+        nix::unistd::write(self, &header.with(frame))
     }
 
     pub fn receive(&self) -> Received {
@@ -103,6 +107,14 @@ impl PacketSocket {
     }
 
     pub fn receive_now(&self) -> Option<Received> {
+        match self.try_receive() {
+            Ok(received) => Some(received),
+            Err(Errno::EAGAIN) => None,
+            Err(error) => panic!("recvmsg: {error}"),
+        }
+    }
+
+    pub fn try_receive(&self) -> nix::Result<Received> {
         let mut buffer = vec![0; BUFFER_SIZE];
         let mut control = [0u64; 16];
         let mut vector = [IoSliceMut::new(&mut buffer)];
@@ -114,18 +126,14 @@ impl PacketSocket {
         message.msg_controllen = mem::size_of_val(&control);
         // SAFETY: The header describes buffers that outlive the call.
         let done = unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut message, 0) };
-        let length = match Errno::result(done) {
-            Ok(length) => length as usize,
-            Err(Errno::EAGAIN) => return None,
-            Err(error) => panic!("recvmsg: {error}"),
-        };
+        let length = Errno::result(done)? as usize;
         let tag = vlan_tag(&message);
         let header = VnetHeader::from_bytes(&buffer);
         let mut frame = buffer[vnet::SIZE..length].to_vec();
         if let Some(tag) = tag {
             frame.splice(12..12, tag);
         }
-        Some(Received { header, frame })
+        Ok(Received { header, frame })
     }
 
     #[track_caller]

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The differences of `Documentation/networking/macvtap-differences.rst` that a
+//! walk could see, and what is done about each.
+//!
+//! =============================  ============================================
+//! Minor numbers                  are not printed.
+//! A tag that is cut off          [`length_read`]
+//! Segments that find no room     [`counts_drops`]
+//! Frames left in a closed file   `files::close` reads all frames first.
+//! Packets without a description  `frames::GSO_TYPES` has none.
+//! Everything else                is about time, which is not printed.
+//! =============================  ============================================
+
+use crate::driver::Driver;
+
+/// The part of a frame that stands before its VLAN tag, and both together.
+const BEFORE_TAG: usize = 12;
+const WITH_TAG: usize = 16;
+
+/// What a read returned, from what C returns when it cuts a frame off in or
+/// right behind its tag: the number of the tag's bytes.
+///
+/// `header` is the size of the virtio-net header, `buffer` that of the whole
+/// buffer.
+pub fn length_read(driver: Driver, header: usize, buffer: usize, length: usize) -> usize {
+    let room = buffer.saturating_sub(header);
+    let tag_cut = room > BEFORE_TAG && room <= WITH_TAG && length == room - BEFORE_TAG;
+    if tag_cut && !driver.has_our_tap() {
+        buffer
+    } else {
+        length
+    }
+}
+
+/// Whether the counters of dropped frames are compared after this step: C does
+/// not count the segments of a packet that find no room behind others that did.
+pub fn counts_drops(segmented: bool) -> bool {
+    !segmented
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A random walk through the whole interface. A seed decides every step, so it
+//! is the same on all modules, and so must be what it prints: one line for each
+//! step, with its result and whatever has changed since the last.
+//!
+//! What differs on purpose is in `differences.rs`. What would be another after
+//! each boot (flow hashes, addresses, interface indices) is chosen here. Nothing
+//! waits for time to pass: see `World::settle()`.
+
+mod differences;
+mod files;
+mod frames;
+mod inject;
+mod ioctls;
+mod links;
+mod observe;
+mod random;
+mod reads;
+mod steps;
+mod wire;
+mod world;
+mod writes;
+
+use std::ops::RangeInclusive;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::exit;
+
+use nix::sys::wait::{waitpid, WaitStatus};
+use nix::unistd::{fork, ForkResult};
+
+use crate::driver::Driver;
+use crate::sys::process;
+use world::World;
+
+/// "7" or "1-20".
+pub fn parse_seeds(text: &str) -> Option<RangeInclusive<u64>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Some(first.parse().ok()?..=last.parse().ok()?)
+}
+
+/// Each seed's walk in a process and in network namespaces of its own. Returns
+/// whether all came to their ends.
+pub fn run(driver: Driver, seeds: RangeInclusive<u64>, steps: usize) -> bool {
+    let mut ended = true;
+    for seed in seeds {
+        // SAFETY: This process has one thread, so the child may do anything.
+        match unsafe { fork() }.expect("fork") {
+            ForkResult::Child => {
+                let walked = panic::catch_unwind(AssertUnwindSafe(|| walk(driver, seed, steps)));
+                exit(if walked.is_ok() { 0 } else { 1 })
+            }
+            ForkResult::Parent { child } => {
+                let status = waitpid(child, None).expect("the child");
+                ended &= matches!(status, WaitStatus::Exited(_, 0));
+            }
+        }
+    }
+    ended
+}
+
+fn walk(driver: Driver, seed: u64, steps: usize) {
+    process::pin_to_first_cpu();
+    println!("seed {seed}");
+    let mut world = World::new(driver, seed);
+    links::first(&mut world);
+    println!("0{}", world.observe());
+    for number in 1..=steps {
+        let what = steps::take(&mut world);
+        println!("{number} {what}{}", world.observe());
+    }
+    println!("end {}", world.totals());
+}
