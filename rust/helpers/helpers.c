@@ -20,4 +20,5 @@
 #include "skb_array.c"
 #include "skbuff.c"
 #include "sock.c"
+#include "uaccess.c"
 #include "wait.c"

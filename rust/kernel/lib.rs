@@ -17,4 +17,5 @@ pub mod iov;
 pub mod maple_tree;
 pub mod net;
 pub mod sync;
+pub mod uaccess;
 pub mod wait;

@@ -20,10 +20,7 @@ use core::mem::offset_of;
 use kernel::{
     prelude::*,
     sync::aref::ARef,
-    transmute::{
-        AsBytes,
-        FromBytes, //
-    },
+    transmute::FromBytes,
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -31,13 +28,8 @@ use kernel::{
 };
 use kernel_net::{
     compat::enolink,
-    net::{
-        device::{
-            NAME_SIZE,
-            SOCKADDR_SIZE, //
-        },
-        rtnl,
-    },
+    net::{device::SOCKADDR_SIZE, rtnl},
+    uaccess::PutUser,
 };
 
 /// A value in user space.
@@ -53,18 +45,15 @@ impl User {
     }
 
     /// Writes it (`put_user()`).
-    fn put<T: AsBytes>(self, value: &T) -> Result {
-        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
-            .writer()
-            .write(value)
+    fn put<T: PutUser>(self, value: T) -> Result {
+        value.put_user(self.0)
     }
 
-    /// Writes a `struct ifreq` as far as its second part goes.
-    fn put_ifreq(self, name: &[u8; NAME_SIZE], data: &[u8]) -> Result {
-        let mut writer =
-            UserSlice::new(UserPtr::from_addr(self.0), name.len() + data.len()).writer();
-        writer.write_slice(name)?;
-        writer.write_slice(data)
+    /// Writes bytes (`copy_to_user()`).
+    fn put_bytes(self, bytes: &[u8]) -> Result {
+        UserSlice::new(UserPtr::from_addr(self.0), bytes.len())
+            .writer()
+            .write_slice(bytes)
     }
 
     /// Returns what comes behind the name in a `struct ifreq`.
@@ -134,7 +123,7 @@ pub(crate) fn ioctl(queue: QueueBorrow<'_>, cmd: u32, arg: usize) -> Result {
         Request::SetInterface { flags } => set_interface(&queue, flags.into()),
         Request::GetInterface { to } => get_interface(&queue, to),
         Request::SetQueue { flags } => set_queue(queue, flags.into()),
-        Request::GetFeatures { to } => to.put(&(IFF_FIXED | IFF_SETTABLE)),
+        Request::GetFeatures { to } => to.put(IFF_FIXED | IFF_SETTABLE),
         Request::SetSendBuffer { bytes } => {
             if bytes <= 0 {
                 return Err(EINVAL);
@@ -154,14 +143,14 @@ pub(crate) fn ioctl(queue: QueueBorrow<'_>, cmd: u32, arg: usize) -> Result {
             let device = attached_device(&queue, &held)?;
             device.device().set_mac_address(address, &mut held)
         }
-        Request::GetVnetHdrSize { to } => to.put(&queue.settings.vnet_hdr_size()),
+        Request::GetVnetHdrSize { to } => to.put(queue.settings.vnet_hdr_size()),
         Request::SetVnetHdrSize { bytes } => queue.settings.set_vnet_hdr_size(bytes),
-        Request::GetVnetLe { to } => to.put(&i32::from(queue.settings.vnet_le())),
+        Request::GetVnetLe { to } => to.put(i32::from(queue.settings.vnet_le())),
         Request::SetVnetLe(on) => {
             queue.settings.set_vnet_le(on);
             Ok(())
         }
-        Request::GetVnetBe { to } => to.put(&i32::from(queue.settings.vnet_be()?)),
+        Request::GetVnetBe { to } => to.put(i32::from(queue.settings.vnet_be()?)),
         Request::SetVnetBe { from } => {
             // Whether it is supported comes before whether the pointer is good.
             queue.settings.vnet_be()?;
@@ -194,7 +183,8 @@ fn get_interface(queue: &QueueSock, to: User) -> Result {
         attached_device(queue, &held)?.device().name(&held)
     };
     // Without RTNL: user space may be slow.
-    to.put_ifreq(&name, &queue.settings.iff_flags().to_ne_bytes())
+    to.put_bytes(&name)?;
+    to.ifreq_data().put(queue.settings.iff_flags())
 }
 
 fn get_mac_address(queue: &QueueSock, to: User) -> Result {
@@ -205,7 +195,8 @@ fn get_mac_address(queue: &QueueSock, to: User) -> Result {
         (device.name(&held), device.mac_address(&held))
     };
     // Without RTNL: user space may be slow.
-    to.put_ifreq(&name, &address)
+    to.put_bytes(&name)?;
+    to.ifreq_data().put_bytes(&address)
 }
 
 /// Lets a queue get frames, or no more.

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/uaccess.h>
+
+__rust_helper int rust_helper_put_user_u16(u16 value, u16 __user *ptr)
+{
+	return put_user(value, ptr);
+}
+
+__rust_helper int rust_helper_put_user_u32(u32 value, u32 __user *ptr)
+{
+	return put_user(value, ptr);
+}
