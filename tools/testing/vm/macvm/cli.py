@@ -211,6 +211,16 @@ def judge(one, log):
 def run(options):
     stock = kernel.Kernel(options.tree or script("kernel-prepare"))
     log = log_directory(options).resolve()
+    one = attempt(options, stock, log)
+    if one.stuck:
+        os.replace(log / "console.log", log / "console-stuck.log")
+        note("AGAIN", f"the machine {one.ended_by}: see console-stuck.log")
+        one = attempt(options, stock, log)
+    return judge(one, log)
+
+
+def attempt(options, stock, log):
+    """One machine, from its start to its end."""
     mode = "command"
     if options.shell:
         mode = "terminal" if os.isatty(0) and os.isatty(1) else "script"
@@ -232,7 +242,7 @@ def run(options):
 
         one.run(command, timeout, log, show,
                 booted=lambda seconds: note("BOOTED", f"in {seconds:.1f} s ({how})"))
-    return judge(one, log)
+    return one
 
 
 def display(path):

@@ -32,6 +32,9 @@ import tty
 # second; this is for one whose kernel hangs while it does so.
 POWER_OFF_SECONDS = 30
 
+# Many times what it takes for user space to be up.
+BOOT_SECONDS = 60
+
 # What a hanging machine is given to put on record where it hangs.
 TESTAMENT_SECONDS = 3
 
@@ -101,6 +104,8 @@ class Session:
         self.mode = mode
         self.ended_by = None
         self.timed_out = False
+        # User space did not come up: see _pump.
+        self.stuck = False
         self._nonce = secrets.token_hex(8)
         self.output = Output(self._nonce)
         self._qemu = None
@@ -198,7 +203,14 @@ class Session:
         if self.mode == "terminal":
             selector.register(self._input, selectors.EVENT_READ)
         while True:
-            ready = selector.select(max(0, deadline - time.monotonic()) if deadline else None)
+            limit = deadline if self.output.up else start + BOOT_SECONDS
+            ready = selector.select(max(0, limit - time.monotonic()) if limit else None)
+            if not self.output.up and time.monotonic() >= limit:
+                # An emulated processor loses its timer once in a while when the
+                # host is busy, before anything that is tested has begun.
+                self.stuck = True
+                self.ended_by = f"did not come up within {BOOT_SECONDS} s"
+                return
             if deadline and time.monotonic() >= deadline:
                 if self.ended_by:
                     return

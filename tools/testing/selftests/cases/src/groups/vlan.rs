@@ -8,6 +8,7 @@ use crate::frame::{self, Packet, Protocol};
 use crate::ktap::Case;
 use crate::setup::Wire;
 use crate::sys::ethtool;
+use crate::sys::packet::Departures;
 use crate::sys::tap::Tap;
 use crate::vnet::{self, VnetHeader};
 
@@ -32,6 +33,7 @@ pub fn cases(_: Driver) -> Vec<Case> {
         read_with_a_short_buffer,
         written_tagged,
         written_double_tagged,
+        network_header_is_behind_the_tags,
         written_partial_checksum,
         written_completed_checksum,
         written_gso_whole,
@@ -210,6 +212,19 @@ fn written_double_tagged() {
     let frame = frame::tagged(&inner, SERVICE, TCI);
     write(&tap, VnetHeader::default(), &frame);
     frame::assert_same(&wire.peer.receive().frame, &frame);
+}
+
+/// Queueing disciplines and filters on the link look there.
+fn network_header_is_behind_the_tags() {
+    let (wire, tap) = setup();
+    let departures = Departures::open(&wire.link);
+    let mut frame = Packet::outgoing(Protocol::Udp4, 100).build();
+    let datagram = frame[frame::ETHERNET_HEADER..].to_vec();
+    for tpid in [CUSTOMER, CUSTOMER, SERVICE] {
+        write(&tap, VnetHeader::default(), &frame);
+        frame::assert_same(&departures.next(), &datagram);
+        frame = frame::tagged(&frame, tpid, TCI);
+    }
 }
 
 fn written_partial_checksum() {

@@ -35,56 +35,15 @@ impl AsFd for PacketSocket {
 
 impl PacketSocket {
     pub fn open(link: &Link, protocol: u16) -> PacketSocket {
-        // SAFETY: socket() takes no pointers.
-        let fd = unsafe {
-            libc::socket(
-                libc::AF_PACKET,
-                libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-                0,
-            )
-        };
-        Errno::result(fd).expect("a packet socket");
-        // SAFETY: The descriptor is new and nobody else's.
-        let socket = PacketSocket(unsafe { OwnedFd::from_raw_fd(fd) });
-        socket.set(libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
-        socket.set(libc::SOL_PACKET, libc::PACKET_AUXDATA, 1);
-        socket.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+        let socket = new_socket(libc::SOCK_RAW);
+        set(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1);
+        set(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1);
+        set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
         // Frames that lie in a tap's ring stay charged to their sender.
-        socket.set(libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SOCKET_BUFFER);
-        socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, SOCKET_BUFFER);
-        socket.bind(link, protocol);
-        socket
-    }
-
-    fn set(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
-        // SAFETY: The option's value is a C int.
-        let done = unsafe {
-            libc::setsockopt(
-                self.0.as_raw_fd(),
-                level,
-                option,
-                (&raw const value).cast(),
-                mem::size_of_val(&value) as libc::socklen_t,
-            )
-        };
-        Errno::result(done).expect("setsockopt");
-    }
-
-    fn bind(&self, link: &Link, protocol: u16) {
-        // SAFETY: All zeroes are a valid address.
-        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = protocol.to_be();
-        address.sll_ifindex = link.index as i32;
-        // SAFETY: The address is a sockaddr_ll and of that size.
-        let done = unsafe {
-            libc::bind(
-                self.0.as_raw_fd(),
-                (&raw const address).cast(),
-                mem::size_of_val(&address) as libc::socklen_t,
-            )
-        };
-        Errno::result(done).expect("bind");
+        set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SOCKET_BUFFER);
+        set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, SOCKET_BUFFER);
+        bind(&socket, link, protocol);
+        PacketSocket(socket)
     }
 
     pub fn send(&self, frame: &[u8]) {
@@ -142,6 +101,65 @@ impl PacketSocket {
             panic!("unexpected frame of {} bytes", received.frame.len());
         }
     }
+}
+
+/// What leaves by a link, from where the kernel takes its network header to be.
+pub struct Departures(OwnedFd);
+
+impl Departures {
+    pub fn open(link: &Link) -> Departures {
+        let socket = new_socket(libc::SOCK_DGRAM);
+        bind(&socket, link, ALL);
+        Departures(socket)
+    }
+
+    pub fn next(&self) -> Vec<u8> {
+        wait::events(&self.0, PollFlags::POLLIN);
+        let mut buffer = vec![0; BUFFER_SIZE];
+        let length = nix::unistd::read(&self.0, &mut buffer).expect("a packet");
+        buffer.truncate(length);
+        buffer
+    }
+}
+
+fn new_socket(kind: libc::c_int) -> OwnedFd {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: socket() takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind | flags, 0) };
+    Errno::result(fd).expect("a packet socket");
+    // SAFETY: The descriptor is new and nobody else's.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+fn set(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
+    // SAFETY: The option's value is a C int.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            mem::size_of_val(&value) as libc::socklen_t,
+        )
+    };
+    Errno::result(done).expect("setsockopt");
+}
+
+fn bind(socket: &OwnedFd, link: &Link, protocol: u16) {
+    // SAFETY: All zeroes are a valid address.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = link.index as i32;
+    // SAFETY: The address is a sockaddr_ll and of that size.
+    let done = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            mem::size_of_val(&address) as libc::socklen_t,
+        )
+    };
+    Errno::result(done).expect("bind");
 }
 
 /// The tag in the order in which it stands in a frame.

@@ -5,7 +5,9 @@
 //! =============================  ============================================
 //! Minor numbers                  are not printed.
 //! A tag that is cut off          [`length_read`]
-//! Segments that find no room     [`counts_drops`]
+//! Segments that find no room     [`hidden_counters`]
+//! Writes to be tried again       [`hidden_counters`]
+//! Header off with frames queued  `ioctls::call` reads them first.
 //! Frames left in a closed file   `files::close` reads all frames first.
 //! Packets without a description  `frames::GSO_TYPES` has none.
 //! Everything else                is about time, which is not printed.
@@ -32,8 +34,17 @@ pub fn length_read(driver: Driver, header: usize, buffer: usize, length: usize) 
     }
 }
 
-/// Whether the counters of dropped frames are compared after this step: C does
-/// not count the segments of a packet that find no room behind others that did.
-pub fn counts_drops(segmented: bool) -> bool {
-    !segmented
+/// The counters that are not compared after this step.
+pub fn hidden_counters(segmented: bool, retried: bool) -> Vec<&'static str> {
+    let mut hidden = vec![];
+    if segmented {
+        // C does not count the segments of a packet that find no room behind
+        // others that did.
+        hidden.extend(["rx_errors", "rx_dropped"]);
+    }
+    if retried {
+        // C counts writes that fail with EAGAIN.
+        hidden.push("tx_dropped");
+    }
+    hidden
 }

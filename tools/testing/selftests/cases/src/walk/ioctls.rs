@@ -5,6 +5,7 @@ use nix::errno::Errno;
 
 use super::files::{self, Settings};
 use super::random::{digest, happens, pick, weighted};
+use super::reads;
 use super::world::{World, MACS};
 use crate::sys::compat;
 use crate::sys::memory::{Guarded, KERNEL, UNMAPPED};
@@ -104,6 +105,10 @@ pub fn call(world: &mut World) -> String {
         }
         Kind::Address => ifreq(address(world)),
     };
+    if request == libc::TUNSETIFF {
+        // What was received for a header is handed out bare in C.
+        reads::drain(world);
+    }
     let mut memory = Guarded::new(IFREQ);
     let result = hand_over(&world.files[at].tap, way, request, &mut memory, &bytes);
     if result.is_ok() {

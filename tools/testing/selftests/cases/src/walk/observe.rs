@@ -21,10 +21,13 @@ impl World {
     /// Waits until nothing moves any more, and returns what has changed.
     pub fn observe(&mut self) -> String {
         self.settle();
-        let segmented = std::mem::take(&mut self.segmented);
+        let hidden = differences::hidden_counters(
+            std::mem::take(&mut self.segmented),
+            std::mem::take(&mut self.retried),
+        );
         let mut text = self.at_the_peer();
         for slot in 0..SLOTS {
-            text += &self.of_the_link(slot, differences::counts_drops(segmented));
+            text += &self.of_the_link(slot, &hidden);
         }
         text + &self.of_the_files()
     }
@@ -54,7 +57,7 @@ impl World {
         text
     }
 
-    fn of_the_link(&mut self, number: usize, drops: bool) -> String {
+    fn of_the_link(&mut self, number: usize, hidden: &[&str]) -> String {
         let link = match self.at(number, |slot| slot.link.get()) {
             None => return String::new(),
             Some(Err(error)) => return format!(" | w{number} {error:?}"),
@@ -73,8 +76,7 @@ impl World {
         }
         for (at, &(name, value)) in seen.counters.iter().enumerate() {
             let before = slot.seen.counters.get(at).map_or(0, |&(_, value)| value);
-            let hidden = !drops && ["rx_errors", "rx_dropped"].contains(&name);
-            if value != before && !hidden {
+            if value != before && !hidden.contains(&name) {
                 text += &format!(" {name}+{}", value.wrapping_sub(before));
             }
         }

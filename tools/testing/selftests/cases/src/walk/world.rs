@@ -56,6 +56,8 @@ pub struct World {
     pub away: Netns,
     /// This step's frames may have been segmented.
     pub segmented: bool,
+    /// This step's writes are to be tried again.
+    pub retried: bool,
     /// Frames that came out of files, and at the peer.
     pub frames_read: usize,
     pub frames_sent: usize,
@@ -79,6 +81,7 @@ impl World {
             away,
             rng,
             segmented: false,
+            retried: false,
             frames_read: 0,
             frames_sent: 0,
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Writing to files.
 
+use nix::errno::Errno;
+
 use super::files::{self, File, Settings};
 use super::frames::{self, Frame};
 use super::random::{happens, pick, weighted};
@@ -55,6 +57,8 @@ pub fn write(world: &mut World) -> String {
         results.push(hand_over(file, way, &bytes));
     }
     results.dedup();
+    world.retried |= results.contains(&Err(Errno::EAGAIN));
+    let file = &world.files[at];
     format!(
         "write f{} {way:?} {count} * {} {:?} to {:02x}, {} bytes: {results:?}",
         file.id,
