@@ -28,6 +28,9 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         transmitted_while_down,
     ];
     let counted = !driver.has_our_tap();
+    cases.push(Case::new("received gso into a full ring", move || {
+        received_gso_into_a_full_ring(!counted)
+    }));
     cases.push(Case::new("transmitted later", move || {
         transmitted_later(counted)
     }));
@@ -67,6 +70,25 @@ fn received() {
     wanted.rx_packets = 2;
     wanted.rx_bytes = 1060;
     assert_counters(&wire, wanted);
+}
+
+/// In C, segments that find no room behind others that did are lost without a
+/// trace.
+fn received_gso_into_a_full_ring(counted: bool) {
+    let wire = Wire::with(Macvtap {
+        attributes: vec![LinkAttribute::TxQueueLen(3)],
+        ..Macvtap::default()
+    });
+    let tap = Tap::open(&wire.link);
+    tap.set_offload(0).expect("TUNSETOFFLOAD");
+    let (header, frame) = Packet::incoming(Protocol::Tcp4, 5000).build_gso(1000);
+    wire.peer.send_with(header, &frame);
+    for _ in 0..3 {
+        tap.receive();
+    }
+    tap.assert_empty();
+    let dropped = if counted { 2 } else { 0 };
+    assert_eq!(wire.link.statistics().rx_dropped, dropped);
 }
 
 fn received_gso() {

@@ -19,8 +19,9 @@ const TCI: u16 = 0xb123;
 const TAG: usize = 4;
 const TPID: usize = 12;
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    cases![
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let whole = driver.has_our_tap();
+    let mut cases = cases![
         read_tagged,
         read_tagged_without_header,
         read_service_tagged,
@@ -40,7 +41,11 @@ pub fn cases(_: Driver) -> Vec<Case> {
         written_gso_without_checksum,
         written_gso_segmented,
         written_short,
-    ]
+    ];
+    cases.push(Case::new("read cut off in the tag", move || {
+        read_cut_off_in_the_tag(whole)
+    }));
+    cases
 }
 
 fn setup() -> (Wire, Tap) {
@@ -189,6 +194,21 @@ fn read_with_a_short_buffer() {
         frame::assert_same(&buffer[..size], &whole[..size]);
         assert_eq!(buffer[size..], [0xa5; 8], "beyond a buffer of {size}");
         frame::assert_same(&tap.receive_frame().1, &frame::incoming(60));
+    }
+}
+
+/// In C, the result is the number of the tag's bytes, whatever was read.
+fn read_cut_off_in_the_tag(whole: bool) {
+    let (wire, tap) = setup();
+    let frame = frame::tagged(&frame::incoming(100), CUSTOMER, TCI);
+    for of_the_tag in 1..=TAG {
+        wire.peer.send(&frame);
+        tap.wait_readable();
+        let length = vnet::SIZE + TPID + of_the_tag;
+        let mut buffer = vec![0; length];
+        let wanted = if whole { length } else { of_the_tag };
+        assert_eq!(tap.read(&mut buffer), Ok(wanted));
+        frame::assert_same(&buffer[vnet::SIZE..], &frame[..TPID + of_the_tag]);
     }
 }
 

@@ -40,8 +40,18 @@ impl PacketSocket {
         set(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1);
         set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
         // Frames that lie in a tap's ring stay charged to their sender.
-        set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SOCKET_BUFFER);
-        set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, SOCKET_BUFFER);
+        set(
+            &socket,
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUFFORCE,
+            SOCKET_BUFFER,
+        );
+        set(
+            &socket,
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            SOCKET_BUFFER,
+        );
         bind(&socket, link, protocol);
         PacketSocket(socket)
     }
