@@ -26,6 +26,9 @@ use kernel_net::{
 /// Length of an Ethernet header, in bytes.
 const ETH_HLEN: usize = bindings::ETH_HLEN as usize;
 
+const ETH_P_802_3_MIN: u16 = bindings::ETH_P_802_3_MIN as u16;
+const ETH_P_802_2: u16 = bindings::ETH_P_802_2 as u16;
+
 /// Space before the Ethernet header that lets the one behind it be aligned, in bytes.
 const RESERVE: usize = bindings::HH_DATA_OFF_ETH;
 
@@ -157,6 +160,10 @@ fn prepare(skb: &mut SkBuff, header: Option<Header>, device: &NetDevice) -> Resu
     skb.probe_transport_header(device);
     if let Some(depth) = skb.vlan_depth() {
         skb.set_network_header(depth)?;
+    }
+    if u16::from_be_bytes(skb.protocol()) < ETH_P_802_3_MIN {
+        // That is a length, of an IEEE 802.3 frame.
+        skb.set_protocol(ETH_P_802_2.to_be_bytes());
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::groups::lengths;
 use crate::ktap::Case;
 use crate::setup::{Pair, Wire};
 use crate::sys::memory::{Guarded, KERNEL, UNMAPPED};
+use crate::sys::packet::Departures;
 use crate::sys::process::{self, Blocked};
 use crate::sys::tap::Tap;
 use crate::sys::wait;
@@ -25,12 +26,16 @@ use crate::vnet;
 const SHORTEST: usize = frame::ETHERNET_HEADER;
 const LENGTH: usize = 100;
 
-pub fn cases(_: Driver) -> Vec<Case> {
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let by_length = driver.has_our_tap();
     let mut cases = lengths::cases(|wire, tap, length| {
         let frame = frame::outgoing(length);
         assert_eq!(tap.write(&vnet::plain(&frame)), Ok(vnet::SIZE + length));
         frame::assert_same(&wire.peer.receive().frame, &frame);
     });
+    cases.push(Case::new("protocol of an 802.3 frame", move || {
+        protocol_of_802_3(by_length);
+    }));
     cases.extend(cases![
         shorter_than_header_and_ethernet,
         shorter_than_ethernet_without_header,
@@ -104,6 +109,29 @@ fn longer_than_any_frame() {
         let bytes = vnet::plain(&frame::outgoing(length));
         assert_eq!(tap.write(&bytes), Ok(bytes.len()));
         wire.assert_nothing_sent();
+    }
+}
+
+/// What is no Ethernet type is the frame's length. C takes it for a type.
+fn protocol_of_802_3(by_length: bool) {
+    const LONGEST: u16 = 1500;
+    const FIRST_TYPE: u16 = 0x600;
+    const LLC: u16 = libc::ETH_P_802_2 as u16;
+
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let departures = Departures::open(&wire.link);
+    let mut frame = frame::outgoing(LENGTH);
+    for length in [0, 1, 86, LONGEST, FIRST_TYPE - 1, FIRST_TYPE] {
+        frame[12..14].copy_from_slice(&length.to_be_bytes());
+        assert_eq!(tap.write(&vnet::plain(&frame)), Ok(vnet::SIZE + LENGTH));
+        let (protocol, _) = departures.next_of_protocol();
+        if by_length && length < FIRST_TYPE {
+            assert_eq!(protocol, LLC);
+        } else {
+            assert_eq!(protocol, length);
+        }
+        frame::assert_same(&wire.peer.receive().frame, &frame);
     }
 }
 

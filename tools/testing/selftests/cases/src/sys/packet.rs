@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
+use nix::sys::socket::{recvfrom, LinkAddr};
 
 use super::link::Link;
 use super::wait;
@@ -124,11 +125,18 @@ impl Departures {
     }
 
     pub fn next(&self) -> Vec<u8> {
+        self.next_of_protocol().1
+    }
+
+    /// With the protocol that the kernel takes it to be of.
+    pub fn next_of_protocol(&self) -> (u16, Vec<u8>) {
         wait::events(&self.0, PollFlags::POLLIN);
         let mut buffer = vec![0; BUFFER_SIZE];
-        let length = nix::unistd::read(&self.0, &mut buffer).expect("a packet");
+        let (length, address) =
+            recvfrom::<LinkAddr>(self.0.as_raw_fd(), &mut buffer).expect("a packet");
         buffer.truncate(length);
-        buffer
+        let protocol = address.expect("a packet's address").protocol();
+        (u16::from_be(protocol), buffer)
     }
 }
 
