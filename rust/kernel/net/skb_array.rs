@@ -47,7 +47,7 @@ impl SkbArray {
             ring <- Opaque::try_ffi_init(move |ring| {
                 let size = c_int::try_from(size).map_err(|_| ENOMEM)?;
                 // SAFETY: `ring` is valid for writing.
-                to_result(unsafe { bindings::ptr_ring_init(ring, size, bindings::GFP_KERNEL) })
+                to_result(unsafe { bindings::ptr_ring_init(ring, size, bindings::GFP_KERNEL_ACCOUNT) })
             }),
         })
     }
@@ -137,7 +137,7 @@ impl SkbArray {
                 raw.as_mut_ptr(),
                 count,
                 size,
-                bindings::GFP_KERNEL,
+                bindings::GFP_KERNEL_ACCOUNT,
                 Some(discard),
             )
         })

@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
 use crate::ktap::Case;
 use crate::setup::Wire;
+use crate::sys::cgroup::MemoryGroup;
 use crate::sys::link::Macvtap;
 use crate::sys::tap::Tap;
 use crate::sys::wait;
@@ -17,8 +18,11 @@ use crate::vnet;
 
 const FLOWS: u16 = 64;
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    cases![
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let charged = driver.has_our_tap();
+    let rings = "rings are charged to who opens the node";
+    let mut cases = vec![Case::new(rings, move || rings_are_charged(charged))];
+    cases.extend(cases![
         flows_spread_over_the_queues,
         flows_keep_to_their_queue,
         frames_without_flow_are_not_lost,
@@ -36,7 +40,34 @@ pub fn cases(_: Driver) -> Vec<Case> {
         resize_reaches_every_queue,
         longest_ring,
         too_long_ring,
-    ]
+    ]);
+    cases
+}
+
+/// The number of rings and their lengths are up to who opens nodes and makes
+/// links. In C a limit of their memory does not cover them.
+fn rings_are_charged(charged: bool) {
+    const LENGTH: u32 = 32_000;
+    const COUNT: usize = 40;
+    const BYTES: u64 = COUNT as u64 * LENGTH as u64 * 8;
+
+    let wire = Wire::with(Macvtap {
+        attributes: vec![LinkAttribute::TxQueueLen(LENGTH)],
+        ..Macvtap::default()
+    });
+    let group = MemoryGroup::enter();
+    let before = group.charged();
+    let taps = open(&wire, COUNT);
+    let open = group.charged();
+    drop(taps);
+    if charged {
+        assert!(open - before >= BYTES, "{before} to {open} bytes");
+        wait::until("the charge to be taken back", || {
+            group.charged() < before + BYTES / 2
+        });
+    } else {
+        assert!(open - before < BYTES / 2, "{before} to {open} bytes");
+    }
 }
 
 fn of_flow(flow: u16) -> Vec<u8> {

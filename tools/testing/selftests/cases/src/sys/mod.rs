@@ -3,6 +3,7 @@
 //! `unsafe` code of the program is below this module.
 
 pub mod bpf;
+pub mod cgroup;
 pub mod compat;
 pub mod ethtool;
 pub mod link;
