@@ -117,6 +117,31 @@ test_references_of_open_files() {
 	same "references" "$(cat /sys/module/macvtap/refcnt)" "$before"
 }
 
+# Each registers its range of numbers with tap.
+test_macvtap_and_ipvtap_loaded_at_once() {
+	local pids
+
+	for _ in $(seq 10); do
+		pids=()
+		for module in macvtap ipvtap; do
+			modprobe $module &
+			pids+=($!)
+		done
+		wait "${pids[@]}"
+		new_lower
+		new_macvtap
+		present "$(node_of mt-tap)"
+		ip link delete mt-lower
+		pids=()
+		for module in macvtap ipvtap; do
+			unload $module &
+			pids+=($!)
+		done
+		wait "${pids[@]}"
+		unload tap
+	done
+}
+
 test_loaded_and_unloaded_often() {
 
 

@@ -20,6 +20,7 @@ mod netns;
 mod nowait;
 mod poll;
 mod queues;
+mod races;
 mod read;
 mod receive;
 mod statistics;
@@ -52,6 +53,7 @@ pub const GROUPS: &[Group] = groups![
     features,
     poll,
     queues,
+    races,
     vlan,
     nowait,
     statistics,

@@ -15,8 +15,12 @@ use super::wait::{self, DEADLINE};
 
 /// Frames of one sender keep their order as long as they cross one CPU only.
 pub fn pin_to_first_cpu() {
+    pin_to_cpu(0);
+}
+
+pub fn pin_to_cpu(cpu: usize) {
     let mut cpus = CpuSet::new();
-    cpus.set(0).expect("CPU 0");
+    cpus.set(cpu).expect("a CPU's number");
     sched_setaffinity(Pid::from_raw(0), &cpus).expect("sched_setaffinity");
 }
 
