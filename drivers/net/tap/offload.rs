@@ -66,6 +66,20 @@ impl Offloads {
     }
 }
 
+/// What any reader can take: a read gets all of a frame, whatever it consists of.
+const ALWAYS: Features = Features::GSO.with(Features::SG).with(Features::FRAGLIST);
+
+/// Returns which packets a reader can take that has these offloads. Without a virtio-net header, it
+/// could not know what is left to do.
+#[inline]
+pub(crate) fn accepted(offload: Features, has_vnet_hdr: bool) -> Features {
+    if has_vnet_hdr {
+        ALWAYS.with(offload)
+    } else {
+        ALWAYS
+    }
+}
+
 /// Sets what the readers of a device can take.
 ///
 /// tun's users think of what they accept; a device's features are about what it sends. Here the

@@ -20,6 +20,7 @@ use kernel::{
 };
 use kernel_net::{
     net::{
+        device::Features,
         rtnl,
         sock::{
             Sock,
@@ -62,6 +63,13 @@ impl Queue {
             settings: Settings::new(),
             ring <- SkbArray::new(len),
         })
+    }
+
+    /// Returns which packets the reader can take. If the device is gone, nobody can tell any more.
+    pub(crate) fn offload(&self) -> Features {
+        self.device
+            .load(&rcu::read_lock())
+            .map_or(Features::ALL, TapDev::offload)
     }
 
     /// Counts a frame that was not sent, if there is a device still.

@@ -3,6 +3,7 @@
 //! Frames from a ring to user space.
 
 use crate::{
+    offload,
     queue::{
         QueueSock,
         VnetFormat, //
@@ -51,8 +52,8 @@ pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) 
     }
 }
 
-/// Delivers a frame that was taken out of the ring before. `None` if it was dropped, because it
-/// needs a virtio-net header, and there is none any more.
+/// Delivers a frame that was taken out of the ring before. `None` if it was dropped, because it was
+/// received for a reader that can take what this one cannot.
 #[inline]
 pub(crate) fn deliver(
     queue: &QueueSock,
@@ -60,8 +61,8 @@ pub(crate) fn deliver(
     to: &mut IovIterDest<'_>,
 ) -> Result<Option<usize>> {
     let format = queue.settings.vnet_format();
-    if format.is_none() {
-        match complete(skb) {
+    if skb.gso_size().is_some() || skb.ip_summed() == IpSummed::Partial {
+        match complete(queue, skb, format.is_some()) {
             Ok(completed) => skb = completed,
             Err((skb, reason)) => {
                 skb.drop_reason(reason);
@@ -86,12 +87,19 @@ pub(crate) fn deliver(
     }
 }
 
-/// Does what is left to do on a frame that was received when readers had a header to learn of it.
-fn complete(mut skb: SkBuff) -> Result<SkBuff, (SkBuff, DropReason)> {
+/// Does what is left to do on a frame, if the reader could take more when it was received: since
+/// then it may have turned its header off, or offloads.
+fn complete(
+    queue: &QueueSock,
+    mut skb: SkBuff,
+    has_vnet_hdr: bool,
+) -> Result<SkBuff, (SkBuff, DropReason)> {
+    let features = offload::accepted(queue.offload(), has_vnet_hdr);
     if skb.gso_size().is_some() {
-        return Err((skb, DropReason::SkbGsoSeg));
-    }
-    if skb.ip_summed() == IpSummed::Partial && skb.checksum_help().is_err() {
+        if !skb.gso_ok(features) {
+            return Err((skb, DropReason::SkbGsoSeg));
+        }
+    } else if skb.needs_checksum(features) && skb.complete_checksum(features).is_err() {
         return Err((skb, DropReason::SkbCsum));
     }
     Ok(skb)

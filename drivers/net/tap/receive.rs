@@ -4,6 +4,7 @@
 
 use crate::{
     device::TapDev,
+    offload,
     queue::QueueSock, //
 };
 use bindings_net as bindings;
@@ -13,7 +14,6 @@ use kernel_net::{
         device::Features,
         gso::Segmented,
         DropReason,
-        IpSummed,
         SkBuff, //
     },
     wait::PollEvents,
@@ -27,8 +27,9 @@ pub(crate) enum Verdict {
     Pass(SkBuff),
 }
 
-/// What any reader can take: a read gets all of a frame, whatever it consists of.
-const ALWAYS: Features = Features::GSO.with(Features::SG).with(Features::FRAGLIST);
+/// The longest frame that a reader expects, in bytes: so the virtio specification has it. The stack
+/// may merge longer ones (BIG TCP).
+const LONGEST: usize = 65550;
 
 /// Handles a frame that the device has received, with its start behind the Ethernet header.
 #[inline]
@@ -53,12 +54,10 @@ fn enqueue(
     if skb.push(bindings::ETH_HLEN as usize).is_err() {
         return Err((skb, DropReason::NotSpecified));
     }
-    // Without a virtio-net header, the reader could not know what is left to do.
-    let features = if queue.settings.has_vnet_hdr() {
-        ALWAYS.with(device.offload())
-    } else {
-        ALWAYS
-    };
+    let mut features = offload::accepted(device.offload(), queue.settings.has_vnet_hdr());
+    if skb.len() > LONGEST {
+        features = features.without(Features::GSO_MASK);
+    }
     let full = |skb| (skb, DropReason::FullRing);
 
     if skb.needs_gso(features) {
@@ -73,10 +72,7 @@ fn enqueue(
             }
         }
     } else {
-        if skb.ip_summed() == IpSummed::Partial
-            && !features.intersects(Features::CSUM_MASK)
-            && skb.checksum_help().is_err()
-        {
+        if skb.needs_checksum(features) && skb.complete_checksum(features).is_err() {
             return Err((skb, DropReason::SkbCsum));
         }
         queue.ring.produce(skb).map_err(full)?;

@@ -42,6 +42,8 @@ impl Features {
     pub const FRAGLIST: Self = Self(bindings::NETIF_F_FRAGLIST);
     /// Generic segmentation.
     pub const GSO: Self = Self(bindings::NETIF_F_GSO);
+    /// All features that are about what a packet is segmented into.
+    pub const GSO_MASK: Self = Self(bindings::NETIF_F_GSO_MASK);
     /// Generic receive offload.
     pub const GRO: Self = Self(bindings::NETIF_F_GRO);
     /// Checksums of any protocol.
@@ -77,6 +79,11 @@ impl Features {
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// Returns whether all of `other` are among these features.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 
     /// Returns whether any of `other` is among these features.

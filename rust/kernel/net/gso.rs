@@ -80,6 +80,16 @@ impl SkBuff {
         unsafe { bindings::netif_needs_gso(self.as_raw(), features.bits()) }
     }
 
+    /// Returns whether a receiver with `features` can take a packet that is to be segmented as it
+    /// is (`net_gso_ok()`), be it from a trusted source or not.
+    #[inline]
+    pub fn gso_ok(&self, features: Features) -> bool {
+        // SAFETY: By the type invariants, the shared info is valid.
+        let kind = unsafe { (*self.shinfo()).gso_type } & !bindings::SKB_GSO_DODGY;
+        let needed = Features::from_bits(u64::from(kind) << bindings::NETIF_F_GSO_SHIFT);
+        features.contains(needed)
+    }
+
     /// Segments a packet that was received, for a receiver with `features`
     /// (`__skb_gso_segment()`).
     ///

@@ -5,7 +5,10 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{
-    device::NetDevice,
+    device::{
+        Features,
+        NetDevice, //
+    },
     gso::GsoKind,
     DropReason, //
 };
@@ -137,7 +140,7 @@ impl SkBuff {
 
     /// Returns the shared info, which lies at the end of the packet's buffer.
     #[inline]
-    fn shinfo(&self) -> *mut bindings::skb_shared_info {
+    pub(super) fn shinfo(&self) -> *mut bindings::skb_shared_info {
         let end = field!(self.end);
         #[cfg(CONFIG_64BIT)]
         let head = field!(self.head);
@@ -346,14 +349,23 @@ impl SkBuff {
         unsafe { bindings::skb_partial_csum_set(self.as_raw(), start, offset) }
     }
 
-    /// Computes a partial checksum (`skb_checksum_help()`).
+    /// Returns whether a partial checksum must be computed for a receiver with `features`.
+    ///
+    /// Those are about sums like that of TCP; SCTP's is another.
+    #[inline]
+    pub fn needs_checksum(&self, features: Features) -> bool {
+        self.ip_summed() == IpSummed::Partial
+            && (self.headers().csum_not_inet() != 0 || !features.intersects(Features::CSUM_MASK))
+    }
+
+    /// Computes a partial checksum for a receiver with `features` (`skb_csum_hwoffload_help()`).
     ///
     /// # Errors
     ///
     /// `EINVAL` for a checksum out of the packet, `ENOMEM`.
-    pub fn checksum_help(&mut self) -> Result {
+    pub fn complete_checksum(&mut self, features: Features) -> Result {
         // SAFETY: By the type invariants, the packet is valid and may be changed.
-        to_result(unsafe { bindings::skb_checksum_help(self.as_raw()) })
+        to_result(unsafe { bindings::skb_csum_hwoffload_help(self.as_raw(), features.bits()) })
     }
 
     /// Returns the size of a segment's payload, in bytes, if the packet is to be segmented.

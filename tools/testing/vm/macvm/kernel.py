@@ -15,7 +15,7 @@ from .errors import VmError
 WANTED = """
     8021q act_mirred bonding bridge cls_bpf cls_flower cls_matchall cls_u32
     dummy geneve ifb ipvlan ipvtap macvlan macvtap netdevsim nlmon openvswitch
-    sch_fq sch_htb sch_ingress sch_netem tap tun vcan veth vhost_net
+    sch_fq sch_htb sch_ingress sch_netem sctp tap tun vcan veth vhost_net
     virtio_net vrf vxlan
 """.split()
 

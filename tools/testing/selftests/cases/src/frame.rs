@@ -174,6 +174,24 @@ impl Packet {
     }
 }
 
+/// A TCP packet over IPv6 to be segmented, of any length: where its header has
+/// no room for that, it has zero, as in BIG TCP.
+pub fn big_tcp(payload: usize, size: u16) -> (VnetHeader, Vec<u8>) {
+    const PAYLOAD_LENGTH: usize = ETHERNET_HEADER + 4;
+    let (header, mut frame) = Packet::incoming(Protocol::Tcp6, 0).build_gso(size);
+    frame.extend(noise(payload, payload as u32));
+    let start = transport_start(&frame);
+    let length = frame.len() - start;
+    let field = u16::try_from(length).unwrap_or(0);
+    frame[PAYLOAD_LENGTH..][..2].copy_from_slice(&field.to_be_bytes());
+
+    let sum = start + usize::from(header.csum_offset);
+    let added = (payload as u32).to_be_bytes();
+    let total = ones_complement_sum(&[&frame[sum..][..2], &added]);
+    frame[sum..][..2].copy_from_slice(&total.to_be_bytes());
+    (header, frame)
+}
+
 fn sliced(frame: &[u8]) -> SlicedPacket<'_> {
     SlicedPacket::from_ethernet(frame).expect("a well-formed packet")
 }

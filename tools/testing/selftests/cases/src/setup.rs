@@ -17,7 +17,7 @@ pub const LONGEST_MTU: u32 = 65535;
 pub struct Wire {
     pub link: Link,
     pub lower: Link,
-    _peer_link: Link,
+    pub peer_link: Link,
     pub peer: PacketSocket,
 }
 
@@ -53,7 +53,7 @@ impl Wire {
         Wire {
             link,
             lower,
-            _peer_link: peer_link,
+            peer_link,
             peer,
         }
     }

@@ -2,6 +2,8 @@
 //! Long packets from the wire: handed over whole, or segmented when the reader
 //! does not take them.
 
+use netlink_packet_route::link::LinkAttribute;
+
 use crate::cases;
 use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
@@ -59,11 +61,26 @@ const CASES: &[(Protocol, u32, &str, Arrival)] = &[
 ];
 
 pub fn cases(driver: Driver) -> Vec<Case> {
-    let bare = !driver.has_our_tap();
-    let mut cases = vec![Case::new(
-        "header turned off with a packet in the queue",
-        move || header_turned_off(bare),
-    )];
+    let as_it_was = !driver.has_our_tap();
+    let by_driver: [(_, fn(bool)); 4] = [
+        (
+            "header turned off with a packet in the queue",
+            header_turned_off,
+        ),
+        (
+            "offloads turned off with a packet in the queue",
+            offloads_turned_off,
+        ),
+        (
+            "some offloads turned off with a packet in the queue",
+            some_offloads_turned_off,
+        ),
+        ("longer than a reader expects", longer_than_expected),
+    ];
+    let mut cases: Vec<_> = by_driver
+        .into_iter()
+        .map(|(name, body)| Case::new(name, move || body(as_it_was)))
+        .collect();
     for &(protocol, bits, offloads, arrival) in CASES {
         let name = format!("{protocol:?}, reader takes {offloads}: {arrival:?}");
         cases.push(Case::new(name, move || {
@@ -168,26 +185,63 @@ fn without_header_complete() {
     }
 }
 
-/// In C, the packet is handed out whole, with nothing to tell that it is one to
-/// be segmented, and without its checksum.
-fn header_turned_off(bare: bool) {
+/// Puts a packet to be segmented and one without its checksum into the queue,
+/// and has the reader `change`, which takes none of the two as it is from then
+/// on. C hands them out all the same.
+fn assert_completed(as_it_was: bool, change: fn(&Tap), receive: fn(&Tap) -> (VnetHeader, Vec<u8>)) {
     let wire = Wire::new();
     let tap = Tap::open(&wire.link);
-    let (_, packet) = send(&wire, Protocol::Tcp4);
-    let (header, frame) = Packet::incoming(Protocol::Udp4, 1000).build_partial();
-    wire.peer.send_with(header, &frame);
-    tap.wait_readable();
-    tap.set_bare();
-    if bare {
-        frame::assert_same(&tap.receive(), &packet);
-        frame::assert_same(&tap.receive(), &frame);
+    let (gso, packet) = send(&wire, Protocol::Tcp4);
+    let (partial, frame) = Packet::incoming(Protocol::Udp4, 1000).build_partial();
+    wire.peer.send_with(partial, &frame);
+    wire.wait_received(2);
+    change(&tap);
+    if as_it_was {
+        let (seen, received) = receive(&tap);
+        assert!(seen.gso_type == gso.gso_type || seen == VnetHeader::default());
+        frame::assert_same(&received, &packet);
+        frame::assert_same(&receive(&tap).1, &frame);
         assert_eq!(wire.link.statistics().rx_dropped, 0);
     } else {
-        let received = tap.receive();
-        frame::assert_same(&received, &frame::completed(header, &frame));
+        let (seen, received) = receive(&tap);
+        assert_eq!(seen, VnetHeader::default());
+        frame::assert_same(&received, &frame::completed(partial, &frame));
         assert_eq!(wire.link.statistics().rx_dropped, 1);
     }
     tap.assert_empty();
+}
+
+/// In C, the packet is handed out whole, with nothing to tell that it is one to
+/// be segmented, and without its checksum.
+fn header_turned_off(as_it_was: bool) {
+    assert_completed(as_it_was, Tap::set_bare, |tap| {
+        (VnetHeader::default(), tap.receive())
+    });
+}
+
+fn offloads_turned_off(as_it_was: bool) {
+    let turn_off = |tap: &Tap| tap.set_offload(0).expect("TUNSETOFFLOAD");
+    assert_completed(as_it_was, turn_off, Tap::receive_frame);
+}
+
+/// What the reader takes still is left as it is.
+fn some_offloads_turned_off(as_it_was: bool) {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let (header4, packet4) = send(&wire, Protocol::Tcp4);
+    let (header6, packet6) = send(&wire, Protocol::Tcp6);
+    let (partial, frame) = Packet::incoming(Protocol::Udp4, 1000).build_partial();
+    wire.peer.send_with(partial, &frame);
+    wire.wait_received(3);
+    tap.set_offload(CSUM | TSO6).expect("TUNSETOFFLOAD");
+    if as_it_was {
+        assert_whole(&tap, header4, &packet4);
+    }
+    assert_whole(&tap, header6, &packet6);
+    assert_eq!(tap.receive_frame(), (partial, frame));
+    tap.assert_empty();
+    let dropped = u64::from(!as_it_was);
+    assert_eq!(wire.link.statistics().rx_dropped, dropped);
 }
 
 fn send_ecn(wire: &Wire) -> (VnetHeader, Vec<u8>) {
@@ -222,6 +276,40 @@ fn ecn_segmented() {
     let segments: Vec<_> = (0..PIECES).map(receive).collect();
     tap.assert_empty();
     frame::assert_segments(&segments, &frame, usize::from(SIZE));
+}
+
+/// Of all that a host merges if it is told to, a guest has buffers for 65,550
+/// bytes.
+fn longer_than_expected(whole: bool) {
+    const HEADERS: usize = 74;
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    wire.peer_link
+        .set(LinkAttribute::GsoMaxSize(200_000))
+        .expect("a long GSO size");
+
+    let fits = 65_550 - HEADERS;
+    for payload in [fits, fits + 1, 100_000] {
+        let (header, frame) = frame::big_tcp(payload, SIZE);
+        wire.peer.send_with(header, &frame);
+        if whole || payload <= fits {
+            assert_whole(&tap, header, &frame);
+            continue;
+        }
+        let mut rest = &frame[HEADERS..];
+        while !rest.is_empty() {
+            let (seen, segment) = tap.receive_frame();
+            assert_eq!(seen.gso_type, vnet::GSO_NONE);
+            let segment = frame::completed(seen, &segment);
+            frame::assert_checksums(&segment);
+            let piece = frame::payload(&segment);
+            assert!(piece.len() <= usize::from(SIZE));
+            let (this, others) = rest.split_at(piece.len());
+            frame::assert_same(piece, this);
+            rest = others;
+        }
+        tap.assert_empty();
+    }
 }
 
 /// The longest that the kernel moves in one piece.

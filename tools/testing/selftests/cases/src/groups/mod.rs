@@ -23,6 +23,7 @@ mod queues;
 mod races;
 mod read;
 mod receive;
+mod sctp;
 mod statistics;
 mod vlan;
 mod vnet_header;
@@ -48,6 +49,7 @@ pub const GROUPS: &[Group] = groups![
     receive,
     vnet_header,
     checksum,
+    sctp,
     gso_write,
     gso_read,
     features,

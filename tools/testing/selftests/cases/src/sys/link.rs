@@ -2,11 +2,15 @@
 //! Network links. A [`Link`] is deleted when it goes out of scope.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVtap, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     MacVtapMode, State, Stats64,
 };
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
+use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
 
 use super::{netlink, wait};
@@ -155,6 +159,28 @@ impl Link {
                 _ => None,
             })
             .expect("the link's address")
+    }
+
+    pub fn add_address(&self, address: Ipv4Addr, prefix_len: u8) {
+        let mut message = AddressMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.prefix_len = prefix_len;
+        message.header.index = self.index;
+        message.attributes = vec![AddressAttribute::Local(address.into())];
+        netlink::add_address(message).expect("an address of the link");
+    }
+
+    /// Whom the link's segment has, so that nobody asks.
+    pub fn add_neighbour(&self, address: Ipv4Addr, mac: Mac) {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.ifindex = self.index;
+        message.header.state = NeighbourState::Permanent;
+        message.attributes = vec![
+            NeighbourAttribute::Destination(address.into()),
+            NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
+        ];
+        netlink::add_neighbour(message).expect("a neighbour of the link");
     }
 
     pub fn node(&self) -> String {

@@ -12,6 +12,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet;
 pub mod process;
+pub mod sctp;
 pub mod tap;
 pub mod uevent;
 pub mod wait;

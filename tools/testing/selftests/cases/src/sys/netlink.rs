@@ -7,7 +7,9 @@ use netlink_packet_core::{
     NetlinkHeader, NetlinkMessage, NetlinkPayload, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
     NLM_F_REQUEST,
 };
-use netlink_packet_route::{link::LinkMessage, RouteNetlinkMessage};
+use netlink_packet_route::{
+    address::AddressMessage, link::LinkMessage, neighbour::NeighbourMessage, RouteNetlinkMessage,
+};
 use nix::errno::Errno;
 use nix::sys::socket::{
     bind, recv, send, socket, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol,
@@ -39,6 +41,16 @@ pub fn dump() -> nix::Result<Vec<LinkMessage>> {
         RouteNetlinkMessage::GetLink(LinkMessage::default()),
         NLM_F_DUMP,
     )
+}
+
+pub fn add_address(address: AddressMessage) -> nix::Result<()> {
+    let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+    request(RouteNetlinkMessage::NewAddress(address), flags).map(drop)
+}
+
+pub fn add_neighbour(neighbour: NeighbourMessage) -> nix::Result<()> {
+    let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+    request(RouteNetlinkMessage::NewNeighbour(neighbour), flags).map(drop)
 }
 
 /// A socket of its own for every request: a socket stays in the network

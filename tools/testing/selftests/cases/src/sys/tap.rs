@@ -15,7 +15,7 @@ use super::wait;
 use crate::vnet::{self, VnetHeader};
 
 /// More than the longest frame.
-const BUFFER_SIZE: usize = 70_000;
+const BUFFER_SIZE: usize = 140_000;
 
 /// `struct ifreq`, its union seen as bytes.
 #[repr(C)]
