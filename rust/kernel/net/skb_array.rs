@@ -10,6 +10,7 @@ use super::{
     SkBuff, //
 };
 use bindings_net as bindings;
+use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*,
@@ -58,13 +59,13 @@ impl SkbArray {
         self.ring.get()
     }
 
-    /// Puts a packet into the ring. A full ring gives it back.
+    /// Puts a packet into the ring. A full ring gives it back as it was.
     ///
     /// Bottom halves must be off, as they are in receive handlers: a resize takes the same lock
     /// with bottom halves off.
     #[inline]
     pub fn produce(&self, mut skb: SkBuff) -> Result<(), SkBuff> {
-        skb.forget_device();
+        let device = skb.set_device(ptr::null_mut());
         let skb = skb.into_raw();
         // SAFETY: By the type invariants, the ring is initialised.
         if unsafe { bindings::ptr_ring_produce(self.as_raw(), skb.cast()) } == 0 {
@@ -72,7 +73,10 @@ impl SkbArray {
             Ok(())
         } else {
             // SAFETY: The ring did not take the packet, so it is owned here still.
-            Err(unsafe { SkBuff::from_raw(skb) })
+            let mut skb = unsafe { SkBuff::from_raw(skb) };
+            // Whoever watches what is dropped wants to know where.
+            skb.set_device(device);
+            Err(skb)
         }
     }
 
@@ -90,12 +94,12 @@ impl SkbArray {
 
     /// Empties the ring, and lets it take no more packets.
     pub fn close(&self) {
-        if Self::resize_all(core::iter::once(self), 0).is_err() {
-            // No memory for that: it stays open, but most of what it holds can go at least.
-            while let Some(skb) = self.consume() {
-                skb.drop_reason(DropReason::NotSpecified);
-            }
+        // First: a resize frees what it finds with bottom halves off.
+        while let Some(skb) = self.consume() {
+            skb.drop_reason(DropReason::NotSpecified);
         }
+        // Without memory for that it stays open, until it is freed.
+        let _ = Self::resize_all(core::iter::once(self), 0);
     }
 
     /// Returns whether the ring is empty.

@@ -459,20 +459,19 @@ impl SkBuff {
         result
     }
 
+    /// Sets the device of the packet, which may be null, and returns the one it had.
     #[inline]
-    fn set_device(&mut self, device: *mut bindings::net_device) {
+    pub(super) fn set_device(
+        &mut self,
+        device: *mut bindings::net_device,
+    ) -> *mut bindings::net_device {
         // SAFETY: By the type invariants, the packet is valid. Outside of queues, `next`, `prev`
         // and `dev` are what is in use of the union.
         unsafe {
             let list = &raw mut (*self.as_raw()).__bindgen_anon_1.__bindgen_anon_1;
-            (*list).__bindgen_anon_1.dev = device.cast();
+            let dev = &mut (*list).__bindgen_anon_1.dev;
+            core::mem::replace(dev, device.cast()).cast()
         }
-    }
-
-    /// Says that the packet has no device any more.
-    #[inline]
-    pub(super) fn forget_device(&mut self) {
-        self.set_device(ptr::null_mut());
     }
 
     /// Finds the transport header, if it is not known yet (`skb_probe_transport_header()`), as
