@@ -5,6 +5,7 @@ use crate::driver::Driver;
 use crate::ktap::Case;
 
 mod checksum;
+mod drops;
 mod endings;
 mod features;
 mod fileops;
@@ -59,6 +60,7 @@ pub const GROUPS: &[Group] = groups![
     vlan,
     nowait,
     statistics,
+    drops,
     modes,
     fileops,
     minors,

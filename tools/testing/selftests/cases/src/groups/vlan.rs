@@ -2,6 +2,8 @@
 //! Frames with VLAN tags. On their way in the kernel takes the outer tag out
 //! and keeps it aside; the reader must find it in its place again.
 
+use nix::errno::Errno;
+
 use crate::cases;
 use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
@@ -44,6 +46,9 @@ pub fn cases(driver: Driver) -> Vec<Case> {
     ];
     cases.push(Case::new("read cut off in the tag", move || {
         read_cut_off_in_the_tag(whole)
+    }));
+    cases.push(Case::new("read to a bad address in the tag", move || {
+        read_to_a_bad_address_in_the_tag(whole)
     }));
     cases
 }
@@ -209,6 +214,24 @@ fn read_cut_off_in_the_tag(whole: bool) {
         let wanted = if whole { length } else { of_the_tag };
         assert_eq!(tap.read(&mut buffer), Ok(wanted));
         frame::assert_same(&buffer[vnet::SIZE..], &frame[..TPID + of_the_tag]);
+    }
+}
+
+/// C reports success, or how much of the tag could be written.
+fn read_to_a_bad_address_in_the_tag(fails: bool) {
+    let (wire, tap) = setup();
+    let frame = frame::tagged(&frame::incoming(100), CUSTOMER, TCI);
+    for of_the_tag in 0..TAG {
+        wire.peer.send(&frame);
+        tap.wait_readable();
+        let mut start = vec![0; vnet::SIZE + TPID + of_the_tag];
+        let wanted = match of_the_tag {
+            _ if fails => Err(Errno::EFAULT),
+            0 => Ok(vnet::SIZE + frame.len()),
+            written => Ok(written),
+        };
+        assert_eq!(tap.readv_then_bad(&mut start, 1000), wanted);
+        tap.assert_empty();
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod bpf;
 pub mod cgroup;
 pub mod compat;
+pub mod drops;
 pub mod ethtool;
 pub mod link;
 pub mod memory;
