@@ -16,15 +16,19 @@ use crate::ktap::Case;
 use crate::setup::{Lone, Pair, Wire};
 use crate::sys::link::{Link, Macvtap, LOWER, PEER_MAC, TAP2_MAC};
 use crate::sys::netns::Netns;
-use crate::sys::process::Blocked;
+use crate::sys::process::{self, Blocked};
 use crate::sys::tap::Tap;
 use crate::sys::uevent::Uevents;
 use crate::vnet;
 
 const LIMIT: usize = 256;
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    cases![
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let waits = !driver.has_our_tap();
+    let mut cases = vec![Case::new("close and waiting", move || {
+        close_and_waiting(waits);
+    })];
+    cases.extend(cases![
         open_close_and_open_again,
         node_belongs_to_root,
         node_goes_with_the_link,
@@ -44,8 +48,26 @@ pub fn cases(_: Driver) -> Vec<Case> {
         orphan_does_not_reach_a_new_link,
         remove_lower_device_with_open_file,
         unknown_mode,
-    ]
+    ]);
+    cases
 }
+
+/// In C, each close() sleeps for a grace period of RCU.
+fn close_and_waiting(waits: bool) {
+    const COUNT: i64 = 50;
+    let lone = Lone::new();
+    let taps: Vec<_> = (0..COUNT).map(|_| Tap::open(&lone.link)).collect();
+    let before = process::sleeps();
+    drop(taps);
+    let sleeps = process::sleeps() - before;
+    if waits {
+        assert!(sleeps >= COUNT, "{sleeps} sleeps");
+    } else {
+        // Somebody else may hold RTNL now and then.
+        assert!(sleeps < COUNT / 5, "{sleeps} sleeps");
+    }
+}
+
 
 fn assert_both_ways(wire: &Wire, tap: &Tap) {
     let frame = frame::incoming(100);

@@ -8,6 +8,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
+use nix::sys::resource::{getrusage, UsageWho};
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::unistd::{gettid, Pid};
 
@@ -22,6 +23,13 @@ pub fn pin_to_cpu(cpu: usize) {
     let mut cpus = CpuSet::new();
     cpus.set(cpu).expect("a CPU's number");
     sched_setaffinity(Pid::from_raw(0), &cpus).expect("sched_setaffinity");
+}
+
+/// How often the calling thread has gone to sleep.
+pub fn sleeps() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD)
+        .expect("getrusage")
+        .voluntary_context_switches()
 }
 
 /// A call on a thread of its own that was seen asleep in its system call.
