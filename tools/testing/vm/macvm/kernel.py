@@ -69,6 +69,8 @@ class Kernel:
             if not path.exists():
                 raise VmError(f"there is no {name}.ko in {module_dir}: build the modules first")
             ours[name] = path
+        if ours:
+            ours |= companions(module_dir)
         name = cache.key(
             cache.stamp(self.modules / "modules.dep"),
             [path.read_bytes() for path in ours.values()],
@@ -128,6 +130,12 @@ class Kernel:
             raise VmError(f"{path}: do not know how to decompress {target.suffix}")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+
+
+def companions(module_dir):
+    """Modules that lie beside ours because ours need them, such as a recorder."""
+    paths = {module_name(path): path for path in pathlib.Path(module_dir).glob("*.ko")}
+    return {name: path for name, path in sorted(paths.items()) if name not in VARIANTS["rust"]}
 
 
 def module_name(path):

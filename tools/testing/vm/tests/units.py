@@ -190,6 +190,15 @@ class Cache(unittest.TestCase):
             entry.unlink()
 
 
+class Modules(unittest.TestCase):
+    def test_what_lies_beside_ours_comes_along(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("tap.ko", "macvtap.ko", "profile-recorder.ko", "Module.symvers"):
+                pathlib.Path(directory, name).touch()
+            found = kernel.companions(directory)
+            self.assertEqual(found, {"profile_recorder": pathlib.Path(directory, "profile-recorder.ko")})
+
+
 class CommandLine(unittest.TestCase):
     def test_what_follows_the_dashes_is_the_command(self):
         options = cli.parse(["--modules", "c", "--", "ls", "--", "--shell"])
