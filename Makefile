@@ -15,6 +15,7 @@ help:
 #:
 #:   run          boot a QEMU guest through the modules, in a test machine
 #:   test         run all tests, on the kernel's own modules in C and on these
+#:   coverage     tell which lines of our modules the tests do not run
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
@@ -43,6 +44,9 @@ run:
 test:
 	@tools/testing/selftests/run
 
+coverage:
+	@tools/testing/coverage/coverage
+
 test-build:
 	@tools/testing/build/selftest
 
@@ -58,4 +62,4 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test test-build shell lint format clean
+.PHONY: help modules run test coverage test-build shell lint format clean
