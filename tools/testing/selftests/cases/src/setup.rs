@@ -141,7 +141,7 @@ impl Lone {
 pub struct Pair {
     pub near: Tap,
     pub far: Tap,
-    _far_link: Link,
+    pub far_link: Link,
     pub wire: Wire,
 }
 
@@ -152,7 +152,7 @@ impl Pair {
         Pair {
             near: Tap::open_path(wire.link.node(), flags).expect("a queue"),
             far: Tap::open(&far_link),
-            _far_link: far_link,
+            far_link,
             wire,
         }
     }

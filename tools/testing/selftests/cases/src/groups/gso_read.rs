@@ -8,7 +8,8 @@ use crate::cases;
 use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
 use crate::ktap::Case;
-use crate::setup::Wire;
+use crate::setup::{Pair, Wire};
+use crate::sys::link::TAP2_MAC;
 use crate::sys::tap::Tap;
 use crate::vnet::{self, VnetHeader};
 
@@ -98,6 +99,7 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         ecn_whole,
         ecn_segmented,
         longest,
+        malformed_is_dropped,
     ]);
     cases
 }
@@ -319,4 +321,23 @@ fn longest() {
     let (header, frame) = Packet::incoming(Protocol::Tcp4, 65_535 - 54).build_gso(1400);
     wire.peer.send_with(header, &frame);
     assert_whole(&tap, header, &frame);
+}
+
+/// Links trust each other's frames until someone has to look at their headers.
+fn malformed_is_dropped() {
+    let pair = Pair::new(libc::O_NONBLOCK);
+    pair.far.set_offload(0).expect("TUNSETOFFLOAD");
+    let packet = Packet {
+        destination: TAP2_MAC,
+        ..Packet::outgoing(Protocol::Tcp4, PAYLOAD)
+    };
+    let (header, mut frame) = packet.build_gso(SIZE);
+    // An IP header without length.
+    frame[14] = 0x40;
+    for bytes in [header.with(&frame), vnet::plain(&Pair::frame())] {
+        assert_eq!(pair.near.write(&bytes), Ok(bytes.len()));
+    }
+    frame::assert_same(&pair.far.receive_frame().1, &Pair::frame());
+    let statistics = pair.far_link.statistics();
+    assert_eq!((statistics.rx_packets, statistics.rx_dropped), (2, 1));
 }

@@ -36,6 +36,7 @@ pub fn cases(_: Driver) -> Vec<Case> {
         bad_address_loses_the_frame,
         kernel_address_keeps_the_frame,
         header_crosses_the_end_of_memory,
+        longer_header_crosses_the_end_of_memory,
         frame_crosses_the_end_of_memory,
         readv_splits,
         readv_with_bad_second_vector,
@@ -179,6 +180,20 @@ fn assert_cut_read_loses_the_frame(mapped: usize) {
 
 fn header_crosses_the_end_of_memory() {
     assert_cut_read_loses_the_frame(vnet::SIZE / 2);
+}
+
+/// A longer header is filled up with zeroes.
+fn longer_header_crosses_the_end_of_memory() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let memory = Guarded::new(100);
+    let [_, second] = send_two(&wire, &tap);
+    tap.set_number(libc::TUNSETVNETHDRSZ, 200)
+        .expect("a long header");
+    assert_eq!(tap.read_at(memory.tail(100), 2000), Err(Errno::EFAULT));
+    tap.set_number(libc::TUNSETVNETHDRSZ, vnet::SIZE as i32)
+        .expect("a short header");
+    frame::assert_same(&tap.receive_frame().1, &second);
 }
 
 fn frame_crosses_the_end_of_memory() {

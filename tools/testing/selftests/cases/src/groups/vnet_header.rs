@@ -88,6 +88,12 @@ const REFUSED: &[(&str, Make)] = &[
         frame[14] = 0;
         (without_checksum(tcp4().0, GSO_SIZE), frame)
     }),
+    ("TCPv6 on garbage without protocol", || {
+        let mut frame = frame::outgoing(500);
+        frame[12..14].fill(0);
+        frame[14] = 0;
+        (without_checksum(tcp6().0, GSO_SIZE), frame)
+    }),
     ("UDP_L4 without checksum", || {
         gso_without_checksum(Protocol::Udp4, vnet::GSO_UDP_L4)
     }),
@@ -166,6 +172,15 @@ const TAKEN: &[(&str, Make, Seen)] = &[
         |_| checksum_of_tcp4(),
     ),
     (
+        "TCPv6 without protocol",
+        || {
+            let (header, mut frame) = tcp6();
+            frame[12..14].fill(0);
+            (without_checksum(header, GSO_SIZE), frame)
+        },
+        |_| without_hdr_len(tcp6().0),
+    ),
+    (
         "hdr_len of nothing",
         || tcp4_with(|header| header.hdr_len = 0),
         without_hdr_len,
@@ -240,6 +255,10 @@ fn checksum_at(csum_start: u16, csum_offset: u16) -> Sent {
 
 fn tcp4() -> Sent {
     Packet::outgoing(Protocol::Tcp4, PAYLOAD).build_gso(GSO_SIZE)
+}
+
+fn tcp6() -> Sent {
+    Packet::outgoing(Protocol::Tcp6, PAYLOAD).build_gso(GSO_SIZE)
 }
 
 fn tcp4_with(change: fn(&mut VnetHeader)) -> Sent {

@@ -15,6 +15,7 @@ const ETHTOOL_STSO: u32 = 0x1f;
 const ETHTOOL_SGSO: u32 = 0x24;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
+const ETHTOOL_SGRO: u32 = 0x2c;
 
 const ETH_FLAG_LRO: u32 = 1 << 15;
 
@@ -36,6 +37,10 @@ pub fn receive_checksums(link: &Link) -> bool {
 
 pub fn gro(link: &Link) -> bool {
     request(link, ETHTOOL_GGRO, 0) != 0
+}
+
+pub fn enable_gro(link: &Link) {
+    request(link, ETHTOOL_SGRO, 1);
 }
 
 pub fn lro(link: &Link) -> bool {
