@@ -68,7 +68,6 @@ fn close_and_waiting(waits: bool) {
     }
 }
 
-
 fn assert_both_ways(wire: &Wire, tap: &Tap) {
     let frame = frame::incoming(100);
     wire.peer.send(&frame);
