@@ -31,5 +31,5 @@ __rust_helper kuid_t rust_helper_current_fsuid(void)
 
 __rust_helper struct net *rust_helper_current_net_ns(void)
 {
-	return current->nsproxy->net_ns;
+	return current->nsproxy ? current->nsproxy->net_ns : NULL;
 }

@@ -5,7 +5,10 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use bindings_net as bindings;
-use kernel::types::Opaque;
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
 
 /// A network namespace (`struct net`).
 ///
@@ -19,14 +22,18 @@ impl Namespace {
     /// Calls `f` with the network namespace of the current task.
     ///
     /// A closure, because the task may change its namespace once this returns.
-    pub fn with_current<R>(f: impl FnOnce(&Namespace) -> R) -> R {
-        // SAFETY: Only the task itself changes its `nsproxy`, and it is busy here. It has one: only
-        // late in `do_exit()` there is none, after all files are closed, and no callback that Rust
-        // code can register runs then.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if the task has left its namespaces because it exits: its last files are released
+    /// later than that. And what `f` returns.
+    pub fn with_current<R>(f: impl FnOnce(&Namespace) -> Result<R>) -> Result<R> {
+        // SAFETY: Only the task itself changes its `nsproxy`, and it is busy here.
         let net = unsafe { bindings::current_net_ns() };
         // SAFETY: The task holds a reference of its namespace while it is in there, and
         // `Namespace` is transparent.
-        f(unsafe { &*net.cast() })
+        let namespace = unsafe { net.cast::<Self>().as_ref() };
+        f(namespace.ok_or(ESRCH)?)
     }
 
     /// Returns the C namespace.
