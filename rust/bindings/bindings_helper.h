@@ -49,6 +49,7 @@ const netdev_features_t RUST_CONST_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GRO = NETIF_F_GRO;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO = NETIF_F_GSO;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_MASK = NETIF_F_GSO_MASK;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_PARTIAL = NETIF_F_GSO_PARTIAL;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_UDP_L4 = NETIF_F_GSO_UDP_L4;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_SG = NETIF_F_SG;

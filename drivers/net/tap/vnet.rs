@@ -145,7 +145,8 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if what the header says cannot be true of the packet.
+    /// `EINVAL` if what the header says cannot be true of the packet; those of
+    /// [`SkBuff::set_gso`].
     #[inline]
     pub(crate) fn apply(&self, skb: &mut SkBuff, device: &NetDevice) -> Result {
         let gso = self.gso()?;
@@ -240,7 +241,7 @@ impl Header {
         }
         // A packet that fits into one segment needs no segmentation.
         if skb.len() - payload > usize::from(size) {
-            skb.set_gso(gso.kind, gso.ecn, size);
+            skb.set_gso(gso.kind, gso.ecn, size)?;
         }
         Ok(())
     }

@@ -44,6 +44,8 @@ impl Features {
     pub const GSO: Self = Self(bindings::NETIF_F_GSO);
     /// All features that are about what a packet is segmented into.
     pub const GSO_MASK: Self = Self(bindings::NETIF_F_GSO_MASK);
+    /// Segmentation by a device of what software has made ready for it.
+    pub const GSO_PARTIAL: Self = Self(bindings::NETIF_F_GSO_PARTIAL);
     /// Generic receive offload.
     pub const GRO: Self = Self(bindings::NETIF_F_GRO);
     /// Checksums of any protocol.

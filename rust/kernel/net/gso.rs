@@ -97,6 +97,9 @@ impl SkBuff {
     ///
     /// The packet itself if it cannot be segmented.
     pub fn segment(self, features: Features) -> Result<Segmented, SkBuff> {
+        // What can be left to the packet's device is none of the receiver's business, and there
+        // may be no device.
+        let features = features.without(Features::GSO_PARTIAL);
         // SAFETY: By the type invariants, the packet is valid and may be changed.
         let segments =
             unsafe { bindings::__skb_gso_segment(self.as_raw(), features.bits(), false) };

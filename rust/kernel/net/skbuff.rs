@@ -385,16 +385,25 @@ impl SkBuff {
     }
 
     /// Says that the packet is to be segmented, by someone who does not trust its headers.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` for a packet that was cloned: clones share the shared info.
     #[inline]
-    pub fn set_gso(&mut self, kind: GsoKind, ecn: bool, size: u16) {
+    pub fn set_gso(&mut self, kind: GsoKind, ecn: bool, size: u16) -> Result {
+        // SAFETY: By the type invariants, the packet is valid.
+        if unsafe { bindings::sk_buff::cloned_raw(self.as_raw()) } != 0 {
+            return Err(EBUSY);
+        }
         let shinfo = self.shinfo();
-        // SAFETY: By the type invariants, the shared info is valid, and these fields change
-        // through `&mut self` only.
+        // SAFETY: By the type invariants, the shared info is valid; without clones, these fields
+        // change through `&mut self` only.
         unsafe {
             (*shinfo).gso_size = size;
             (*shinfo).gso_type = kind.to_raw(ecn) | bindings::SKB_GSO_DODGY;
             (*shinfo).gso_segs = 0;
         }
+        Ok(())
     }
 
     /// Returns the flow hash; zero if there is none (`skb_get_hash()`).
@@ -444,7 +453,7 @@ impl SkBuff {
         })
     }
 
-    /// Calls `f` with the packet's device set.
+    /// Calls `f` with the packet's device set, and sets it back.
     ///
     /// Outside of this a packet that was made here has none, so it can outlive any.
     #[inline]
@@ -453,9 +462,9 @@ impl SkBuff {
         device: &NetDevice,
         f: impl FnOnce(*mut bindings::sk_buff) -> R,
     ) -> R {
-        self.set_device(device.as_raw());
+        let before = self.set_device(device.as_raw());
         let result = f(self.as_raw());
-        self.set_device(ptr::null_mut());
+        self.set_device(before);
         result
     }
 
