@@ -53,12 +53,15 @@ impl NetClass {
 
 /// Returns the network namespace of a class device's parent.
 ///
+/// Who writes to `uevent` in sysfs comes here without RTNL.
+///
 /// # Safety
 ///
-/// `dev` must be valid, and its parent that of a network device.
+/// `dev` must be valid and not be removed meanwhile, and its parent that of a network device.
 unsafe extern "C" fn namespace(dev: *const bindings::device) -> *const bindings::ns_common {
-    // SAFETY: By the safety requirements of this function. A class device is created, moved and
-    // removed under RTNL, as its parent's namespace is.
+    // SAFETY: By the safety requirements of this function; a class device keeps its parent. That
+    // stays in its namespace, and that alive, until [`Device`] has removed the class device, which
+    // waits for those who use its files in sysfs.
     unsafe {
         let parent = bindings::to_net_dev((*dev).parent);
         &raw const (*bindings::dev_net(parent)).ns
@@ -94,7 +97,8 @@ impl Drop for Registration {
 }
 
 /// A device of a class, with a node under `/dev`, and a link to it in its network device's
-/// directory in sysfs. Dropping it removes them; that should be before the network device goes.
+/// directory in sysfs. Dropping it removes them; that must be when the network device leaves its
+/// namespace, at [`Event::Unregister`](crate::net::notifier::Event::Unregister).
 ///
 /// # Invariants
 ///
