@@ -8,7 +8,6 @@ use super::RcuReference;
 use crate::net::rtnl;
 use core::{
     marker::PhantomData,
-    mem::ManuallyDrop,
     ptr::{
         self,
         NonNull, //
@@ -92,15 +91,11 @@ impl<R: RcuReference> RcuPtr<R> {
     }
 
     /// Returns another reference of the object.
-    pub fn get(&self, _held: &rtnl::Held) -> Option<R>
-    where
-        R: Clone,
-    {
+    pub fn get(&self, _held: &rtnl::Held) -> Option<R> {
         let object = NonNull::new(self.ptr.load(Relaxed))?;
-        // SAFETY: By the type invariants, `self` owns this reference, and keeps it while `_held`
-        // is borrowed. It is not dropped here.
-        let owned = ManuallyDrop::new(unsafe { R::from_raw(object) });
-        Some(R::clone(&owned))
+        // SAFETY: By the type invariants, `self` owns a reference, and keeps it while `_held` is
+        // borrowed.
+        Some(unsafe { R::get(object) })
     }
 
     /// Stores a new value (`rcu_assign_pointer()`) and returns the old one.

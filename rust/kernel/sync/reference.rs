@@ -13,7 +13,7 @@ use kernel::sync::aref::{
 /// # Safety
 ///
 /// `into_raw` must return the object, which stays valid until `from_raw` gets it back and the
-/// result is dropped.
+/// result is dropped. What `get` returns must keep it valid, too.
 pub unsafe trait Reference: Sized {
     /// The object.
     type Target;
@@ -28,6 +28,13 @@ pub unsafe trait Reference: Sized {
     /// [`into_raw`](Self::into_raw) must have returned `object`, and this must be the only call
     /// for it.
     unsafe fn from_raw(object: NonNull<Self::Target>) -> Self;
+
+    /// Takes another reference.
+    ///
+    /// # Safety
+    ///
+    /// `object` must be that of a reference that exists meanwhile.
+    unsafe fn get(object: NonNull<Self::Target>) -> Self;
 }
 
 /// A smart pointer to an object that may be found under RCU.
@@ -61,6 +68,12 @@ unsafe impl<T: AlwaysRefCounted> Reference for ARef<T> {
     unsafe fn from_raw(object: NonNull<T>) -> Self {
         // SAFETY: By the safety requirements of this function, there is a reference to take over.
         unsafe { ARef::from_raw(object) }
+    }
+
+    #[inline]
+    unsafe fn get(object: NonNull<T>) -> Self {
+        // SAFETY: By the safety requirements of this function, the object is valid.
+        unsafe { object.as_ref() }.into()
     }
 }
 

@@ -52,17 +52,15 @@ impl<T: SocketOps> Clone for SockRef<T> {
     #[inline]
     fn clone(&self) -> Self {
         // SAFETY: By the type invariants, there is a reference.
-        unsafe { bindings::sock_hold(self.sk()) };
-        // INVARIANT: That is a new one.
-        Self(self.0)
+        unsafe { Self::get(self.0) }
     }
 }
 
 impl<T: SocketOps> Drop for SockRef<T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, this owns a reference.
-        unsafe { bindings::sock_put(self.sk()) };
+        // SAFETY: By the type invariants, this owns a reference; `sk` is the first field.
+        unsafe { bindings::sock_put(self.0.as_ptr().cast()) };
     }
 }
 
@@ -78,6 +76,15 @@ unsafe impl<T: SocketOps> Reference for SockRef<T> {
     #[inline]
     unsafe fn from_raw(object: NonNull<Sock<T>>) -> Self {
         // INVARIANT: By the safety requirements of this function.
+        Self(object)
+    }
+
+    #[inline]
+    unsafe fn get(object: NonNull<Sock<T>>) -> Self {
+        // SAFETY: By the safety requirements of this function, there is a reference; `sk` is the
+        // first field.
+        unsafe { bindings::sock_hold(object.as_ptr().cast()) };
+        // INVARIANT: That is a new one.
         Self(object)
     }
 }
@@ -112,9 +119,7 @@ impl<'a, T: SocketOps> SockBorrow<'a, T> {
     /// Returns a reference of one's own.
     pub fn to_owned(self) -> SockRef<T> {
         // SAFETY: By the type invariants, there is a reference.
-        unsafe { bindings::sock_hold(self.get().sk()) };
-        // INVARIANT: That is a new one.
-        SockRef(self.0)
+        unsafe { SockRef::get(self.0) }
     }
 }
 
