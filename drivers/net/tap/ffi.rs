@@ -96,8 +96,10 @@ pub(crate) struct Callbacks {
 }
 
 impl TapDev {
+    /// Returns the pointer that the driver has handed out: it looks at what is around the structure,
+    /// which a reference to that gives no right to.
     fn as_raw(&self) -> *mut bindings::tap_dev {
-        core::ptr::from_ref(self).cast_mut().cast()
+        core::ptr::with_exposed_provenance_mut(core::ptr::from_ref(self).addr())
     }
 
     /// Tells the driver which features users of the device allow.

@@ -35,7 +35,10 @@ use bindings_net as bindings;
 use core::{
     mem::offset_of,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     error::to_result,
@@ -96,7 +99,7 @@ impl<T: SocketOps> SockRef<T> {
                 namespace.as_raw(),
                 bindings::AF_UNSPEC as c_int,
                 bindings::GFP_KERNEL,
-                core::ptr::from_ref(Sock::<T>::PROTO).cast_mut(),
+                ptr::from_ref(Sock::<T>::PROTO).cast_mut(),
                 0,
             )
         };
@@ -138,23 +141,23 @@ impl<T: SocketOps> Sock<T> {
     pub fn forget_file(&self) {
         // SAFETY: By the type invariants, the field is valid; it is read while it changes.
         unsafe {
-            atomic_store(
-                &raw mut (*self.as_socket()).file,
-                core::ptr::null_mut(),
-                Relaxed,
-            );
+            atomic_store(&raw mut (*self.as_socket()).file, ptr::null_mut(), Relaxed);
         }
     }
 
+    // C code gives these pointers back, and then they stand for the whole: so they are derived from
+    // a pointer to that, not from a reference of a field.
+
     #[inline]
     fn sk(&self) -> *mut bindings::sock {
-        self.sk.get()
+        ptr::from_ref(self).cast_mut().cast()
     }
 
     /// Returns the C socket.
     #[inline]
     pub fn as_socket(&self) -> *mut bindings::socket {
-        self.socket.get()
+        // SAFETY: The pointer comes from a reference.
+        Opaque::cast_into(unsafe { &raw const (*ptr::from_ref(self)).socket })
     }
 
     /// Returns the data of the socket whose C socket this is.
@@ -314,7 +317,7 @@ impl<T: SocketOps> Sock<T> {
     unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
         let this = sk.cast::<Self>();
         // SAFETY: By the type invariants, `data` is initialised, and nobody uses it any more.
-        unsafe { core::ptr::drop_in_place(&raw mut (*this).data) };
+        unsafe { ptr::drop_in_place(&raw mut (*this).data) };
     }
 }
 
@@ -331,8 +334,9 @@ impl<T: SocketOps> Deref for Sock<T> {
 unsafe impl<T: SocketOps> Linked for Sock<T> {
     type Ref = SockRef<T>;
 
-    fn links(&self) -> &Links {
-        &self.links
+    unsafe fn links(object: NonNull<Self>) -> *mut Links {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { &raw mut (*object.as_ptr()).links }
     }
 
     unsafe fn from_links(links: *mut Links) -> NonNull<Self> {

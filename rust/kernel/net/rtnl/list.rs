@@ -67,14 +67,18 @@ pub unsafe trait Linked: Sized {
     /// What lists own of an object.
     type Ref: Reference<Target = Self>;
 
-    /// Returns the links of an object.
-    fn links(&self) -> &Links;
+    /// Returns the links of an object, by a pointer that is good for the whole object.
+    ///
+    /// # Safety
+    ///
+    /// `object` must point to a valid object.
+    unsafe fn links(object: NonNull<Self>) -> *mut Links;
 
     /// Returns the object that embeds `links`.
     ///
     /// # Safety
     ///
-    /// `links` must point to the links of a valid object.
+    /// `links` must be what [`links`](Self::links) has returned for a valid object.
     unsafe fn from_links(links: *mut Links) -> NonNull<Self>;
 }
 
@@ -102,8 +106,9 @@ impl<T: Linked> List<T> {
     /// Appends an object. Gives it back if it is on a list already.
     pub fn push_back(&self, object: T::Ref, _held: &mut Held) -> Result<(), T::Ref> {
         let object = object.into_raw();
-        // SAFETY: The reference that was just given up keeps the object valid.
-        let links = unsafe { object.as_ref() }.links().inner.get();
+        // SAFETY: The reference that was just given up keeps the object valid. `Links` is
+        // transparent.
+        let links = unsafe { T::links(object) }.cast::<bindings::list_head>();
         // SAFETY: The evidence is exclusive, so nothing else accesses the links.
         if !unsafe { (*links).next }.is_null() {
             // SAFETY: It was given up above, and is taken back.
@@ -125,7 +130,9 @@ impl<T: Linked> List<T> {
 
     /// Takes an object off the list it is on, if any.
     pub fn remove(object: &T, _held: &mut Held) -> Option<T::Ref> {
-        let links = object.links().inner.get();
+        let object = NonNull::from(object);
+        // SAFETY: The object is borrowed. `Links` is transparent.
+        let links = unsafe { T::links(object) }.cast::<bindings::list_head>();
         // SAFETY: The evidence is exclusive, so nothing else accesses the links. By their
         // invariants, they are on no list or their neighbours are valid.
         unsafe {
@@ -139,7 +146,7 @@ impl<T: Linked> List<T> {
             (*links).prev = ptr::null_mut();
         }
         // SAFETY: The list owned a reference of the object, and does so no more.
-        Some(unsafe { T::Ref::from_raw(NonNull::from(object)) })
+        Some(unsafe { T::Ref::from_raw(object) })
     }
 
     /// Takes the first object off the list.
