@@ -6,6 +6,7 @@ mod operations;
 
 pub use operations::{
     FileOperations,
+    FileOwned,
     KiocbExt,
     Operations,
     PollTable, //

@@ -15,10 +15,7 @@ use crate::{
     transmit, //
 };
 use kernel::{
-    fs::{
-        File,
-        Kiocb, //
-    },
+    fs::Kiocb,
     iov::{
         IovIterDest,
         IovIterSource, //
@@ -162,12 +159,11 @@ impl Operations for Chardev {
 
     const NOWAIT: bool = true;
 
-    fn open(number: DeviceNumber, file: &File) -> Result<QueueRef> {
+    fn open(number: DeviceNumber) -> Result<QueueRef> {
         let mut held = rtnl::lock();
         let device = find(number, &held).ok_or(ENODEV)?;
         let len = device.device().tx_queue_len();
-        let queue =
-            Namespace::with_current(|namespace| QueueRef::new(namespace, file, Queue::new(len)))?;
+        let queue = Namespace::with_current(|namespace| QueueRef::new(namespace, Queue::new(len)))?;
         device.attach(&queue, &mut held)?;
         Ok(queue)
     }
@@ -177,7 +173,6 @@ impl Operations for Chardev {
         // Packets keep their senders' sockets, which may be this one, or one whose ring has a
         // packet of this one: so what is not read must go now, and nothing may come after.
         queue.ring.close();
-        queue.forget_file();
     }
 
     fn read_iter(kiocb: &mut Kiocb<'_, QueueRef>, to: &mut IovIterDest<'_>) -> Result<usize> {

@@ -17,10 +17,7 @@ use bindings_net as bindings;
 use core::marker::PhantomData;
 use kernel::{
     error::from_result,
-    fs::{
-        File,
-        Kiocb, //
-    },
+    fs::Kiocb,
     iov::{
         IovIterDest,
         IovIterSource, //
@@ -29,12 +26,23 @@ use kernel::{
     types::ForeignOwnable, //
 };
 
+/// What an open file can own.
+pub trait FileOwned: ForeignOwnable {
+    /// Sets which open file owns this; null if none does any more.
+    ///
+    /// # Safety
+    ///
+    /// Unless `file` is null, it must be valid until this is called with another one, and for a
+    /// grace period longer.
+    unsafe fn set_file(&self, file: *mut bindings::file);
+}
+
 /// What can be done with the open files of a character device.
 ///
 /// The C table is [`FileOperations`].
 pub trait Operations: Sized {
     /// What an open file owns.
-    type Ptr: ForeignOwnable + Send + Sync;
+    type Ptr: FileOwned + Send + Sync;
 
     /// The module that the operations are in. Each open file pins it.
     type OwnerModule: ModuleMetadata;
@@ -43,7 +51,7 @@ pub trait Operations: Sized {
     const NOWAIT: bool;
 
     /// Opens a file of the node with a device number.
-    fn open(number: DeviceNumber, file: &File) -> Result<Self::Ptr>;
+    fn open(number: DeviceNumber) -> Result<Self::Ptr>;
 
     /// Closes a file: nobody uses it any more.
     fn release(ptr: Self::Ptr);
@@ -128,10 +136,12 @@ impl<T: Operations> FileOperations<T> {
         from_result(|| {
             // SAFETY: By the safety requirements of this function.
             let number = DeviceNumber::from_raw(unsafe { (*inode).i_rdev });
-            // SAFETY: As above; a file that is being opened is not used by anyone else.
-            let ptr = T::open(number, unsafe { File::from_raw_file(file) })?;
-            // SAFETY: As above.
+            let ptr = T::open(number)?;
+            // SAFETY: As above: `release` comes before the end of the file, whose memory is not
+            // reused for anything else within a grace period (`SLAB_TYPESAFE_BY_RCU`). A file that
+            // is being opened is not used by anyone else.
             unsafe {
+                ptr.set_file(file);
                 (*file).private_data = ptr.into_foreign();
                 if T::NOWAIT {
                     (*file).f_mode |= bindings::FMODE_NOWAIT;
@@ -147,7 +157,10 @@ impl<T: Operations> FileOperations<T> {
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: By the safety requirements of this function, `open` has stored this, and nobody
         // borrows it any more.
-        T::release(unsafe { T::Ptr::from_foreign((*file).private_data) });
+        let ptr = unsafe { T::Ptr::from_foreign((*file).private_data) };
+        // SAFETY: Null is always good.
+        unsafe { ptr.set_file(core::ptr::null_mut()) };
+        T::release(ptr);
         0
     }
 

@@ -42,7 +42,6 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    fs::File,
     iov::IovIterSource,
     prelude::*,
     sync::atomic::{
@@ -63,7 +62,7 @@ use kernel::{
 /// * `sk` and `socket` are initialised, and refer to each other.
 /// * `data` is initialised and pinned.
 /// * `SOCK_RCU_FREE` is set.
-/// * `socket.file` is the file while that is open, and null afterwards.
+/// * `socket.file` is the open file that owns the socket, or null.
 #[repr(C)]
 pub struct Sock<T: SocketOps> {
     // First: a pointer to this is a pointer to the whole.
@@ -79,15 +78,14 @@ unsafe impl<T: SocketOps> Send for Sock<T> {}
 unsafe impl<T: SocketOps> Sync for Sock<T> {}
 
 impl<T: SocketOps> SockRef<T> {
-    /// Creates a socket for an open file, in a network namespace.
+    /// Creates a socket in a network namespace.
     ///
-    /// It belongs to the task's file system user, has a send buffer of the default size and the
-    /// file as its [`socket.file`](File).
+    /// It belongs to the task's file system user, and has a send buffer of the default size.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and what `data` returns.
-    pub fn new(namespace: &Namespace, file: &File, data: impl PinInit<T, Error>) -> Result<Self> {
+    pub fn new(namespace: &Namespace, data: impl PinInit<T, Error>) -> Result<Self> {
         const {
             assert!(offset_of!(Sock<T>, sk) == 0);
         }
@@ -121,7 +119,6 @@ impl<T: SocketOps> SockRef<T> {
             bindings::init_waitqueue_head(&raw mut (*socket).wq.wait);
             (*socket).type_ = bindings::sock_type_SOCK_RAW as i16;
             (*socket).state = bindings::socket_state_SS_CONNECTED;
-            (*socket).file = file.as_ptr();
             (*socket).ops = Sock::<T>::SOCKET_OPS;
             bindings::sock_init_data_uid(socket, sk.cast(), bindings::current_fsuid());
             (*sk).sk_write_space = Some(Sock::<T>::write_space);
@@ -136,15 +133,6 @@ impl<T: SocketOps> SockRef<T> {
 }
 
 impl<T: SocketOps> Sock<T> {
-    /// To be called when the file is closed, which the socket may outlive. Who sends packets on
-    /// looks at the file's credentials.
-    pub fn forget_file(&self) {
-        // SAFETY: By the type invariants, the field is valid; it is read while it changes.
-        unsafe {
-            atomic_store(&raw mut (*self.as_socket()).file, ptr::null_mut(), Relaxed);
-        }
-    }
-
     // C code gives these pointers back, and then they stand for the whole: so they are derived from
     // a pointer to that, not from a reference of a field.
 

@@ -8,9 +8,12 @@ use super::{
     Sock,
     SocketOps, //
 };
-use crate::sync::{
-    RcuReference,
-    Reference, //
+use crate::{
+    fs::FileOwned,
+    sync::{
+        RcuReference,
+        Reference, //
+    },
 };
 use bindings_net as bindings;
 use core::{
@@ -20,6 +23,10 @@ use core::{
 };
 use kernel::{
     prelude::*,
+    sync::atomic::{
+        atomic_store,
+        Relaxed, //
+    },
     types::ForeignOwnable, //
 };
 
@@ -129,6 +136,16 @@ impl<T: SocketOps> Deref for SockBorrow<'_, T> {
     #[inline]
     fn deref(&self) -> &Sock<T> {
         self.get()
+    }
+}
+
+impl<T: SocketOps> FileOwned for SockRef<T> {
+    unsafe fn set_file(&self, file: *mut bindings::file) {
+        // INVARIANT: By the safety requirements of this function.
+        // SAFETY: By the type invariants of `Sock`, the field is valid. netfilter looks at the
+        // credentials of a packet's file: it reads the field by `READ_ONCE()`, while it changes,
+        // and the file in the same RCU read-side critical section.
+        unsafe { atomic_store(&raw mut (*self.as_socket()).file, file, Relaxed) };
     }
 }
 
