@@ -21,7 +21,15 @@ use crate::{
 };
 use bindings_net as bindings;
 use core::ptr::NonNull;
-use kernel::{error::from_result, prelude::*, str::CStr, sync::aref::AlwaysRefCounted};
+use kernel::{
+    error::from_result,
+    prelude::*,
+    str::CStr,
+    sync::{
+        aref::AlwaysRefCounted,
+        rcu, //
+    },
+};
 use kernel_net::{
     cdev::{
         self,
@@ -87,13 +95,17 @@ impl DevicePtr {
 ///
 /// # Invariants
 ///
-/// The functions can be called with the `TapDev` that this is a part of.
+/// The functions can be called with the `TapDev` that this is a part of while its device is
+/// registered: `update_features` under RTNL, the others in an RCU read-side critical section that
+/// has begun by then. Drivers free their counters before the device.
 #[repr(C)]
 pub(crate) struct Callbacks {
     update_features: Option<unsafe extern "C" fn(*mut bindings::tap_dev, u64)>,
-    count_tx_dropped: Option<unsafe extern "C" fn(*mut bindings::tap_dev)>,
-    count_rx_dropped: Option<unsafe extern "C" fn(*mut bindings::tap_dev)>,
+    count_tx_dropped: Option<Counter>,
+    count_rx_dropped: Option<Counter>,
 }
+
+type Counter = unsafe extern "C" fn(*mut bindings::tap_dev);
 
 impl TapDev {
     /// Returns the pointer that the driver has handed out: it looks at what is around the structure,
@@ -104,27 +116,33 @@ impl TapDev {
 
     /// Tells the driver which features users of the device allow.
     pub(crate) fn update_features(&self, features: Features, _held: &mut rtnl::Held) {
-        if let Some(update_features) = self.callbacks.update_features {
-            // SAFETY: By the type invariants of `Callbacks`. RTNL is held, and lent, because
-            // notifiers run.
-            unsafe { update_features(self.as_raw(), features.bits()) };
+        match self.callbacks.update_features {
+            Some(update_features) if self.device().is_registered() => {
+                // SAFETY: By the type invariants of `Callbacks`. RTNL is held, and lent, because
+                // notifiers run.
+                unsafe { update_features(self.as_raw(), features.bits()) };
+            }
+            _ => {}
         }
     }
 
     /// Counts a frame from user space that was not sent.
-    pub(crate) fn count_tx_dropped(&self) {
-        if let Some(count) = self.callbacks.count_tx_dropped {
-            // SAFETY: By the type invariants of `Callbacks`.
-            unsafe { count(self.as_raw()) };
-        }
+    pub(crate) fn count_tx_dropped(&self, rcu: &rcu::Guard) {
+        self.count(self.callbacks.count_tx_dropped, rcu);
     }
 
     /// Counts a frame that was received and not delivered.
     #[cold]
-    pub(crate) fn count_rx_dropped(&self) {
-        if let Some(count) = self.callbacks.count_rx_dropped {
+    pub(crate) fn count_rx_dropped(&self, rcu: &rcu::Guard) {
+        self.count(self.callbacks.count_rx_dropped, rcu);
+    }
+
+    /// Calls one of the callbacks that count. A device that is going away counts no more.
+    fn count(&self, counter: Option<Counter>, _rcu: &rcu::Guard) {
+        match counter {
             // SAFETY: By the type invariants of `Callbacks`.
-            unsafe { count(self.as_raw()) };
+            Some(count) if self.device().is_registered() => unsafe { count(self.as_raw()) },
+            _ => {}
         }
     }
 }

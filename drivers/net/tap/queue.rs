@@ -74,15 +74,17 @@ impl Queue {
 
     /// Counts a frame that was not sent, if there is a device still.
     pub(crate) fn count_tx_dropped(&self) {
-        if let Some(device) = self.device.load(&rcu::read_lock()) {
-            device.count_tx_dropped();
+        let rcu = rcu::read_lock();
+        if let Some(device) = self.device.load(&rcu) {
+            device.count_tx_dropped(&rcu);
         }
     }
 
     /// Counts a frame that was not delivered, if there is a device still.
     pub(crate) fn count_rx_dropped(&self) {
-        if let Some(device) = self.device.load(&rcu::read_lock()) {
-            device.count_rx_dropped();
+        let rcu = rcu::read_lock();
+        if let Some(device) = self.device.load(&rcu) {
+            device.count_rx_dropped(&rcu);
         }
     }
 }

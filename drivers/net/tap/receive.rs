@@ -37,9 +37,9 @@ pub(crate) fn handle_frame(device: &TapDev, mut skb: SkBuff, rcu: &rcu::Guard) -
     let Some(queue) = device.select(&mut skb, rcu) else {
         return Verdict::Pass(skb);
     };
-    if let Err((skb, reason)) = enqueue(device, queue, skb) {
+    if let Err((skb, reason)) = enqueue(device, queue, skb, rcu) {
         skb.drop_reason(reason);
-        device.count_rx_dropped();
+        device.count_rx_dropped(rcu);
     }
     Verdict::Consumed
 }
@@ -50,6 +50,7 @@ fn enqueue(
     device: &TapDev,
     queue: &QueueSock,
     mut skb: SkBuff,
+    rcu: &rcu::Guard,
 ) -> Result<(), (SkBuff, DropReason)> {
     if skb.push(bindings::ETH_HLEN as usize).is_err() {
         return Err((skb, DropReason::NotSpecified));
@@ -67,7 +68,7 @@ fn enqueue(
             Ok(Segmented::Segments(segments)) => {
                 let dropped = segments.deliver(DropReason::FullRing, |skb| queue.ring.produce(skb));
                 for _ in 0..dropped {
-                    device.count_rx_dropped();
+                    device.count_rx_dropped(rcu);
                 }
             }
         }

@@ -142,6 +142,18 @@ impl NetDevice {
         unsafe { atomic_load(&raw mut (*self.as_raw()).ifindex, Relaxed) }
     }
 
+    /// Returns whether the device is registered.
+    ///
+    /// If so its driver does not uninitialise it while RTNL is held, nor before the end of the RCU
+    /// read-side critical section that this is called in.
+    #[inline]
+    pub fn is_registered(&self) -> bool {
+        const REGISTERED: u32 = bindings::netdev_reg_state_NETREG_REGISTERED;
+        // SAFETY: By the type invariants, the field is valid for reading.
+        let state = unsafe { ptr::read_volatile(&raw const (*self.as_raw()).reg_state) };
+        u32::from(state) == REGISTERED
+    }
+
     /// Returns the length of the transmit queue, in packets.
     pub fn tx_queue_len(&self) -> u32 {
         // SAFETY: By the type invariants, the field is valid for reading.
