@@ -2,7 +2,10 @@
 
 //! The node: following what happens to the link.
 
-use crate::link;
+use crate::{
+    ffi::TapLink,
+    link, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -35,7 +38,7 @@ impl Handler for Events {
         let private = link.private();
         match event {
             Event::Register => {
-                let minor = private.tap.get_minor(self.number, held)?;
+                let minor = link.get_minor(self.number, held)?;
                 let number = DeviceNumber::new(self.number.major(), minor);
                 let ifindex = device.ifindex();
                 let node = class::Device::new(
@@ -45,17 +48,17 @@ impl Handler for Events {
                     format_args!("tap{ifindex}"),
                     held,
                 )
-                .inspect_err(|_| private.tap.free_minor(self.number, held))?;
+                .inspect_err(|_| link.free_minor(self.number, held))?;
                 private.node.replace(Some(node), held);
                 Ok(())
             }
             Event::Unregister => {
                 drop(private.node.replace(None, held));
-                private.tap.free_minor(self.number, held);
+                link.free_minor(self.number, held);
                 Ok(())
             }
             // `EPERM` is what users of C's driver get if there is not enough memory.
-            Event::ChangeTxQueueLen => private.tap.resize_queues(held).map_err(|_| EPERM),
+            Event::ChangeTxQueueLen => link.resize_queues(held).map_err(|_| EPERM),
             Event::Other => Ok(()),
         }
     }

@@ -22,54 +22,51 @@ use kernel_net::{
     net::{
         device::Features,
         macvlan::Link,
-        rtnl,
-        NetDevice, //
+        rtnl, //
     },
 };
 
 /// What a link has beside macvlan's data.
 #[pin_data]
 pub(crate) struct Private {
-    /// The queues.
     #[pin]
-    pub(crate) tap: TapDev,
+    tap: TapDev,
+    /// Whether tap handles the frames that the link receives.
+    connected: rtnl::Cell<bool>,
     /// The node, while there is one.
     pub(crate) node: rtnl::Cell<Option<class::Device>>,
 }
 
 impl Private {
-    /// Creates what the link `device` has. Its readers can take packets with `offloads`.
-    pub(crate) fn new(device: &NetDevice, offloads: Features) -> impl PinInit<Self> {
-        let device = device.as_raw();
-        // INVARIANT: `tap` is that of a `Private`, which rtnetlink makes for the device.
+    /// Creates what a link has. Its readers can take packets with `offloads`.
+    pub(crate) fn new(offloads: Features) -> impl PinInit<Self> {
         pin_init!(Self {
-            tap <- TapDev::new(device, offloads),
+            tap <- TapDev::new(offloads),
+            connected: rtnl::Cell::new(false),
             node: rtnl::Cell::new(None),
         })
     }
 }
 
-/// tap's part of a link (`struct tap_dev`), and its minor number.
+/// tap's part of a link (`struct tap_dev`). Only with the [`Link`] can something be done with it.
 ///
 /// # Invariants
 ///
-/// The structure is initialised as tap wants it, with the callbacks below. It is that of a
-/// [`Private`], and its device is the link's.
+/// The structure is initialised as tap wants it, with the callbacks below, but for its device.
 #[pin_data]
 #[repr(transparent)]
-pub(crate) struct TapDev {
+struct TapDev {
     #[pin]
     tap: Opaque<bindings::tap_dev>,
 }
 
-// SAFETY: tap accesses the structure under RTNL or RCU, and so do the methods below.
+// SAFETY: tap accesses the structure under RTNL or RCU, and so do the functions below.
 unsafe impl Send for TapDev {}
 // SAFETY: As above.
 unsafe impl Sync for TapDev {}
 
 impl TapDev {
-    /// Initialises a link's part. Only for [`Private::new`].
-    fn new(device: *mut bindings::net_device, offloads: Features) -> impl PinInit<Self> {
+    fn new(offloads: Features) -> impl PinInit<Self> {
         pin_init!(Self {
             tap <- Opaque::ffi_init(move |slot: *mut bindings::tap_dev| {
                 // SAFETY: `slot` is valid for writing, and does not move. All zeroes is valid for
@@ -82,78 +79,97 @@ impl TapDev {
                     (*slot).update_features = Some(update_features);
                     (*slot).count_tx_dropped = Some(count_tx_dropped);
                     (*slot).count_rx_dropped = Some(count_rx_dropped);
-                    // As early as that, because tap makes a minor number of its index.
-                    (*slot).dev = device;
                 }
             }),
         })
     }
+}
+
+/// A link, as far as tap is concerned.
+pub(crate) trait TapLink {
+    /// Connects the link with tap, which handles the frames that it receives from here on.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if someone else does.
+    fn connect(&self, held: &mut rtnl::Held) -> Result;
+
+    /// Disconnects the link, if it is connected: detaches all queues. When this returns, tap
+    /// handles no more frames.
+    fn disconnect(&self, held: &mut rtnl::Held);
 
     /// Gives the link a minor number.
     ///
     /// # Errors
     ///
     /// `EINVAL` if there is none left, `ENOMEM`.
-    pub(crate) fn get_minor(&self, number: DeviceNumber, _held: &mut rtnl::Held) -> Result<u32> {
-        // SAFETY: By the type invariants, the structure is valid, and stays so until the link is
-        // unregistered, when it gives the number back. RTNL is held, and lent.
-        to_result(unsafe { bindings::tap_get_minor(number.as_raw(), self.tap.get()) })?;
-        // SAFETY: By the type invariants; the field changes under RTNL.
-        Ok(u32::try_from(unsafe { (*self.tap.get()).minor })?)
-    }
+    fn get_minor(&self, number: DeviceNumber, held: &mut rtnl::Held) -> Result<u32>;
 
     /// Takes the minor number back, if there is one.
-    pub(crate) fn free_minor(&self, number: DeviceNumber, _held: &mut rtnl::Held) {
-        // SAFETY: By the type invariants, the structure is valid. RTNL is held, and lent.
-        unsafe { bindings::tap_free_minor(number.as_raw(), self.tap.get()) };
-    }
+    fn free_minor(&self, number: DeviceNumber, held: &mut rtnl::Held);
 
     /// Gives all queues the length of the device's transmit queue.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; all queues then have their old lengths.
-    pub(crate) fn resize_queues(&self, _held: &mut rtnl::Held) -> Result {
-        // SAFETY: By the type invariants, the structure is valid. RTNL is held, and lent.
-        to_result(unsafe { bindings::tap_queue_resize(self.tap.get()) })
-    }
-
-    /// Detaches all queues: the link is going away.
-    pub(crate) fn del_queues(&self, _held: &mut rtnl::Held) {
-        // SAFETY: By the type invariants, the structure is valid. RTNL is held, and lent.
-        unsafe { bindings::tap_del_queues(self.tap.get()) };
-    }
+    fn resize_queues(&self, held: &mut rtnl::Held) -> Result;
 }
 
-/// Receiving, as far as tap is concerned.
-pub(crate) trait Receive {
-    /// Lets tap handle the frames that the link receives.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` if someone else does.
-    fn start_receiving(&self, held: &mut rtnl::Held) -> Result;
-
-    /// Lets tap handle no more frames. When this returns, it does not.
-    fn stop_receiving(&self, held: &mut rtnl::Held);
+/// Returns tap's part of a link, by a pointer that is good for all of [`Private`].
+fn tap_of(link: &Link<'_, Macvtap>) -> *mut bindings::tap_dev {
+    // SAFETY: The link's private data is valid.
+    Opaque::cast_into(unsafe { &raw const (*link.private_ptr()).tap.tap })
 }
 
-impl Receive for Link<'_, Macvtap> {
-    fn start_receiving(&self, _held: &mut rtnl::Held) -> Result {
+impl TapLink for Link<'_, Macvtap> {
+    fn connect(&self, held: &mut rtnl::Held) -> Result {
+        let (device, tap) = (self.device().as_raw(), tap_of(self));
+        // The device as early as that, because tap makes a minor number of its index.
+        //
         // SAFETY: The device is valid, and the data of the handler the `struct tap_dev` that it
         // wants, which is part of the device. RTNL is held.
         to_result(unsafe {
+            (*tap).dev = device;
             bindings::netdev_rx_handler_register(
-                self.device().as_raw(),
+                device,
                 Some(bindings::tap_handle_frame),
-                self.private().tap.tap.get().cast(),
+                tap.cast(),
             )
-        })
+        })?;
+        self.private().connected.set(true, held);
+        Ok(())
     }
 
-    fn stop_receiving(&self, _held: &mut rtnl::Held) {
-        // SAFETY: The device is valid and has the handler. RTNL is held.
-        unsafe { bindings::netdev_rx_handler_unregister(self.device().as_raw()) };
+    fn disconnect(&self, held: &mut rtnl::Held) {
+        if !self.private().connected.replace(false, held) {
+            return;
+        }
+        // SAFETY: The device is valid and has the handler. The structure is valid, with its device
+        // set. RTNL is held, and lent.
+        unsafe {
+            bindings::netdev_rx_handler_unregister(self.device().as_raw());
+            bindings::tap_del_queues(tap_of(self));
+        }
+    }
+
+    fn get_minor(&self, number: DeviceNumber, _held: &mut rtnl::Held) -> Result<u32> {
+        let tap = tap_of(self);
+        // SAFETY: The structure is valid, and stays so until the link is unregistered, when it
+        // gives the number back. RTNL is held, and lent.
+        to_result(unsafe { bindings::tap_get_minor(number.as_raw(), tap) })?;
+        // SAFETY: The structure is valid; the field changes under RTNL.
+        Ok(u32::try_from(unsafe { (*tap).minor })?)
+    }
+
+    fn free_minor(&self, number: DeviceNumber, _held: &mut rtnl::Held) {
+        // SAFETY: The structure is valid. RTNL is held, and lent.
+        unsafe { bindings::tap_free_minor(number.as_raw(), tap_of(self)) };
+    }
+
+    fn resize_queues(&self, _held: &mut rtnl::Held) -> Result {
+        // SAFETY: The structure is valid. RTNL is held, and lent.
+        to_result(unsafe { bindings::tap_queue_resize(tap_of(self)) })
     }
 }
 
@@ -161,8 +177,8 @@ impl Receive for Link<'_, Macvtap> {
 ///
 /// # Safety
 ///
-/// `tap` must be the `struct tap_dev` of a link that is registered, or about to be, and stays valid
-/// during `'a`.
+/// `tap` must be what [`tap_of`] returns for a link that is registered, or about to be, and stays
+/// valid during `'a`.
 unsafe fn link_of<'a>(tap: *mut bindings::tap_dev) -> Link<'a, Macvtap> {
     // SAFETY: By the safety requirements of this function.
     unsafe { Link::from_private(tap.byte_sub(offset_of!(Private, tap)).cast::<Private>()) }
@@ -170,29 +186,31 @@ unsafe fn link_of<'a>(tap: *mut bindings::tap_dev) -> Link<'a, Macvtap> {
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link with queues. The caller holds RTNL, and has lent its
+/// `tap` must be that of a link that is registered. The caller holds RTNL, and has lent its
 /// evidence.
 unsafe extern "C" fn update_features(
     tap: *mut bindings::tap_dev,
     features: bindings::netdev_features_t,
 ) {
-    // SAFETY: By the safety requirements of this function: there are queues, so it is registered.
+    // SAFETY: By the safety requirements of this function.
     unsafe { link_of(tap).set_features(Features::from_bits(features), rtnl::Held::assume()) };
 }
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link with queues.
+/// `tap` must be that of a link that is registered, or was when the RCU read-side critical section
+/// began that the caller is in.
 unsafe extern "C" fn count_tx_dropped(tap: *mut bindings::tap_dev) {
-    // SAFETY: By the safety requirements of this function: there are queues, so it is registered.
+    // SAFETY: By the safety requirements of this function.
     unsafe { link_of(tap).count_tx_dropped() };
 }
 
 /// # Safety
 ///
-/// `tap` must be that of a valid link with queues.
+/// `tap` must be that of a link that is registered, or was when the RCU read-side critical section
+/// began that the caller is in.
 unsafe extern "C" fn count_rx_dropped(tap: *mut bindings::tap_dev) {
-    // SAFETY: By the safety requirements of this function: there are queues, so it is registered.
+    // SAFETY: By the safety requirements of this function.
     unsafe { link_of(tap).count_rx_dropped() };
 }
 

@@ -4,7 +4,7 @@
 
 use crate::ffi::{
     Private,
-    Receive, //
+    TapLink, //
 };
 use bindings_net as bindings;
 use kernel::{
@@ -16,8 +16,7 @@ use kernel_net::net::{
     macvlan::{
         Link,
         LinkKind,
-        LinkOps,
-        NewLink, //
+        LinkOps, //
     },
     rtnl,
     NetDevice, //
@@ -45,20 +44,15 @@ impl LinkKind for Macvtap {
         device.set_tx_queue_len(bindings::TUN_READQ_SIZE, held);
     }
 
-    fn private(device: &NetDevice) -> impl PinInit<Private> {
-        Private::new(device, OFFLOADS)
+    fn private() -> impl PinInit<Private> {
+        Private::new(OFFLOADS)
     }
 
-    fn newlink(link: NewLink<'_, Self>, held: &mut rtnl::Held) -> Result {
-        let receiver = link.link();
-        receiver.start_receiving(held)?;
-        // Nothing may follow that can fail.
-        link.create(held)
-            .inspect_err(|_| receiver.stop_receiving(held))
+    fn newlink(link: Link<'_, Self>, held: &mut rtnl::Held) -> Result {
+        link.connect(held)
     }
 
     fn dellink(link: Link<'_, Self>, held: &mut rtnl::Held) {
-        link.stop_receiving(held);
-        link.private().tap.del_queues(held);
+        link.disconnect(held);
     }
 }

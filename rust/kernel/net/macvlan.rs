@@ -30,6 +30,7 @@ use kernel::{
     },
     sync::atomic::{
         Acquire,
+        Atomic,
         AtomicFlag,
         Release, //
     },
@@ -54,21 +55,33 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
     fn setup(device: &NetDevice, held: &mut rtnl::Held);
 
     /// Initialises what a link has.
-    fn private(device: &NetDevice) -> impl PinInit<Self::Private>;
+    fn private() -> impl PinInit<Self::Private>;
 
-    /// Makes a link: must call [`NewLink::create`].
-    fn newlink(link: NewLink<'_, Self>, held: &mut rtnl::Held) -> Result;
+    /// Gets a link ready. Its device is registered afterwards.
+    fn newlink(link: Link<'_, Self>, held: &mut rtnl::Held) -> Result;
 
-    /// Unmakes a link. It is unregistered afterwards.
+    /// Undoes [`newlink`](Self::newlink). The device is unregistered afterwards, or could not be
+    /// registered.
     fn dellink(link: Link<'_, Self>, held: &mut rtnl::Held);
 }
 
-/// A device's private area.
+/// A device's private area, which rtnetlink zeroes.
+///
+/// # Invariants
+///
+/// If `initialised` is set, `data` is.
 #[repr(C)]
 struct Private<P> {
     // First: macvlan finds its data there.
     vlan: Opaque<bindings::macvlan_dev>,
+    initialised: Atomic<bool>,
     data: P,
+}
+
+/// Returns where the private area of a device is, if it is of kind `T`.
+fn area<T: LinkKind>(device: &NetDevice) -> *mut Private<T::Private> {
+    // SAFETY: By the invariants of `NetDevice`, the device is valid.
+    unsafe { bindings::netdev_priv(device.as_raw()) }.cast()
 }
 
 /// A link of some kind.
@@ -94,8 +107,8 @@ impl<'a, T: LinkKind> Link<'a, T> {
     ///
     /// # Safety
     ///
-    /// `private` must be the data of a link of kind `T` that is registered, or about to be, and
-    /// stays valid during `'a`.
+    /// `private` must be what [`private_ptr`](Self::private_ptr) returns for a link that is
+    /// registered, or about to be, and stays valid during `'a`.
     pub unsafe fn from_private(private: *const T::Private) -> Self {
         // SAFETY: By the safety requirements of this function, it is a field of that structure.
         // macvlan sets `dev` before it registers the device.
@@ -116,8 +129,7 @@ impl<'a, T: LinkKind> Link<'a, T> {
     }
 
     fn area(&self) -> *mut Private<T::Private> {
-        // SAFETY: By the type invariants, the device is valid.
-        unsafe { bindings::netdev_priv(self.device.as_raw()) }.cast()
+        area::<T>(self.device)
     }
 
     fn vlan(&self) -> *mut bindings::macvlan_dev {
@@ -127,18 +139,25 @@ impl<'a, T: LinkKind> Link<'a, T> {
     /// Returns what the link has beside macvlan's data.
     pub fn private(&self) -> Pin<&'a T::Private> {
         // SAFETY: By the type invariants, the data is initialised; it does not move.
-        unsafe { Pin::new_unchecked(&(*self.area()).data) }
+        unsafe { Pin::new_unchecked(&*self.private_ptr()) }
+    }
+
+    /// Returns a pointer to that, from which [`from_private`](Self::from_private) finds back.
+    pub fn private_ptr(&self) -> *mut T::Private {
+        // SAFETY: By the type invariants, the area is valid.
+        unsafe { &raw mut (*self.area()).data }
     }
 
     /// Counts a packet that could not be sent.
     ///
     /// # Safety
     ///
-    /// The device must be registered, and not be freed meanwhile.
+    /// The device must be registered, or have been so since the RCU read-side critical section began
+    /// that the caller is in.
     #[inline]
     pub unsafe fn count_tx_dropped(&self) {
         // SAFETY: By the type invariants, the structure is valid. By the safety requirements of
-        // this function, macvlan has initialised it.
+        // this function, macvlan has initialised it, and not freed the counters.
         unsafe { bindings::macvlan_inc_tx_dropped(self.vlan()) };
     }
 
@@ -146,11 +165,12 @@ impl<'a, T: LinkKind> Link<'a, T> {
     ///
     /// # Safety
     ///
-    /// The device must be registered, and not be freed meanwhile.
+    /// The device must be registered, or have been so since the RCU read-side critical section began
+    /// that the caller is in.
     #[inline]
     pub unsafe fn count_rx_dropped(&self) {
         // SAFETY: By the type invariants, the structure is valid. By the safety requirements of
-        // this function, macvlan has initialised it.
+        // this function, macvlan has initialised it, and not freed the counters.
         unsafe { bindings::macvlan_count_rx(self.vlan(), 0, false, false) };
     }
 
@@ -158,46 +178,12 @@ impl<'a, T: LinkKind> Link<'a, T> {
     ///
     /// # Safety
     ///
-    /// The device must be registered, and not be freed meanwhile.
+    /// The device must be registered.
     pub unsafe fn set_features(&self, features: Features, held: &mut rtnl::Held) {
         // SAFETY: By the type invariants, the structure is valid; this field is accessed under
         // RTNL.
         unsafe { (*self.vlan()).set_features = features.bits() };
         self.device.update_features(held);
-    }
-}
-
-/// A link that is being made.
-///
-/// # Invariants
-///
-/// `params` and `extack` are those of a `newlink` callback that is running.
-pub struct NewLink<'a, T: LinkKind> {
-    link: Link<'a, T>,
-    params: *mut bindings::rtnl_newlink_params,
-    extack: *mut bindings::netlink_ext_ack,
-}
-
-impl<'a, T: LinkKind> NewLink<'a, T> {
-    /// Returns the link, whose device is not registered yet.
-    pub fn link(&self) -> Link<'a, T> {
-        self.link
-    }
-
-    /// Registers the device and connects it with its lower device (`macvlan_common_newlink()`).
-    ///
-    /// There is no way back from that, so nothing that may fail must follow.
-    ///
-    /// # Errors
-    ///
-    /// What macvlan, the device's registration or a notifier says, with a message for the user
-    /// where there is one.
-    pub fn create(self, _held: &mut rtnl::Held) -> Result {
-        // SAFETY: By the type invariants, all are valid; RTNL is held, and lent, because notifiers
-        // run.
-        to_result(unsafe {
-            bindings::macvlan_common_newlink(self.link.device.as_raw(), self.params, self.extack)
-        })
     }
 }
 
@@ -234,15 +220,20 @@ impl<T: LinkKind> LinkOps<T> {
         }
     }
 
-    /// Returns the link that a device is, if it is of this kind.
+    /// Returns the link that a device is, if it is of this kind, and has got as far as
+    /// [`LinkKind::newlink`].
     pub fn link_of<'a>(&'static self, device: &'a NetDevice) -> Option<Link<'a, T>> {
-        // INVARIANT: If rtnetlink made the device with this table, its `newlink` has initialised
-        // the private area.
-        let link = Link {
+        if !device.has_link_ops(self.ops.get()) {
+            return None;
+        }
+        let area = area::<T>(device);
+        // SAFETY: The area has the size that this table says, and was zeroed.
+        let initialised = unsafe { &(*area).initialised }.load(Acquire);
+        // INVARIANT: By the type invariants of `Private`.
+        initialised.then_some(Link {
             device,
             _kind: PhantomData,
-        };
-        device.has_link_ops(self.ops.get()).then_some(link)
+        })
     }
 
     /// # Safety
@@ -267,27 +258,28 @@ impl<T: LinkKind> LinkOps<T> {
         extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the safety requirements of this function, the private area has the size
-            // that the table says, and nobody else knows of it.
-            let data = unsafe {
-                let area = bindings::netdev_priv(dev).cast::<Private<T::Private>>();
-                &raw mut (*area).data
-            };
             // SAFETY: By the safety requirements of this function.
-            let device = unsafe { NetDevice::from_raw(dev) };
-            // SAFETY: As above; the area does not move.
-            unsafe { raw_init(data, T::private(device)) };
-            // INVARIANT: By the safety requirements of this function; the data is initialised.
-            let new = NewLink {
-                link: Link {
-                    device,
-                    _kind: PhantomData,
-                },
-                params,
-                extack,
+            let (device, held) = unsafe { (NetDevice::from_raw(dev), rtnl::Held::assume()) };
+            let area = area::<T>(device);
+            // INVARIANT: `data` is initialised before that is said of it.
+            // SAFETY: By the safety requirements of this function, the area has the size that the
+            // table says, was zeroed, and does not move. Nobody else knows of `data` yet.
+            unsafe {
+                raw_init(&raw mut (*area).data, T::private());
+                (*area).initialised.store(true, Release);
+            }
+            // INVARIANT: That is this kind's area, and `data` is initialised.
+            let link = Link {
+                device,
+                _kind: PhantomData,
             };
-            // SAFETY: By the safety requirements of this function.
-            T::newlink(new, unsafe { rtnl::Held::assume() })?;
+            T::newlink(link, held)?;
+            // Nothing that can fail may follow, because there is no way back from success.
+            //
+            // SAFETY: By the safety requirements of this function. RTNL is held, and lent, because
+            // notifiers run.
+            to_result(unsafe { bindings::macvlan_common_newlink(dev, params, extack) })
+                .inspect_err(|_| T::dellink(link, held))?;
             Ok(0)
         })
     }
