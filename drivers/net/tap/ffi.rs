@@ -13,7 +13,10 @@ use crate::{
         OPERATIONS, //
     },
     device::TapDev,
-    queue::QueueBorrow,
+    queue::{
+        Queue,
+        QueueBorrow, //
+    },
     receive::{
         self,
         Verdict, //
@@ -39,6 +42,7 @@ use kernel_net::{
     net::{
         device::Features,
         rtnl,
+        sock::RcuDrop,
         NetDevice,
         SkBuff, //
     },
@@ -166,6 +170,10 @@ unsafe impl AlwaysRefCounted for TapDev {
 // `tap_del_queues()`, which drivers call before they unregister the device. Unregistration waits
 // for a grace period after that, then for all references, and only then frees the device.
 unsafe impl RcuFreed for TapDev {}
+
+// SAFETY: What there is to drop is a reference of a device, which is put, and the ring: its packets
+// and its memory may be freed in any context.
+unsafe impl RcuDrop for Queue {}
 
 /// A [`TapDev`] that has a minor number, but maybe no device yet.
 ///

@@ -8,7 +8,10 @@
 mod ops;
 mod reference;
 
-pub use ops::SocketOps;
+pub use ops::{
+    RcuDrop,
+    SocketOps, //
+};
 pub use reference::{
     SockBorrow,
     SockRef, //
@@ -304,7 +307,8 @@ impl<T: SocketOps> Sock<T> {
     /// `sk` must be that of a `Sock<T>` that nobody uses any more.
     unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
         let this = sk.cast::<Self>();
-        // SAFETY: By the type invariants, `data` is initialised, and nobody uses it any more.
+        // SAFETY: By the type invariants, `data` is initialised, and nobody uses it any more. It
+        // is `RcuDrop`.
         unsafe { ptr::drop_in_place(&raw mut (*this).data) };
     }
 }

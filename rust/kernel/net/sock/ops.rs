@@ -29,13 +29,18 @@ use kernel::{
     str::CStr, //
 };
 
+/// Data that an RCU callback may drop.
+///
+/// # Safety
+///
+/// Dropping a value must not sleep.
+pub unsafe trait RcuDrop {}
+
 /// A protocol: the data behind its sockets, and what can be done with them.
 ///
 /// The callers are those of `tun_get_socket()` and `tap_get_socket()`, and the messages are theirs:
 /// a packet with what the file's users see before it, per message.
-///
-/// The data is dropped by an RCU callback, which must not sleep.
-pub trait SocketOps: Sized + Send + Sync + 'static {
+pub trait SocketOps: RcuDrop + Sized + Send + Sync + 'static {
     /// The protocol's name.
     const NAME: &'static CStr;
 
