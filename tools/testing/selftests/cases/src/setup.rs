@@ -72,6 +72,17 @@ impl Wire {
         link
     }
 
+    /// A frame passes from the peer to the queue, and another one back.
+    #[track_caller]
+    pub fn assert_both_ways(&self, tap: &Tap) {
+        let frame = frame::incoming(100);
+        self.peer.send(&frame);
+        frame::assert_same(&tap.receive_frame().1, &frame);
+        let frame = frame::outgoing(100);
+        assert_eq!(tap.write(&vnet::plain(&frame)), Ok(110));
+        frame::assert_same(&self.peer.receive().frame, &frame);
+    }
+
     /// Until as many frames came in, since the link was made, and were put into
     /// rings or dropped.
     pub fn wait_received(&self, frames: u64) {

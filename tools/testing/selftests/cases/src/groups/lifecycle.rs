@@ -68,20 +68,11 @@ fn close_and_waiting(waits: bool) {
     }
 }
 
-fn assert_both_ways(wire: &Wire, tap: &Tap) {
-    let frame = frame::incoming(100);
-    wire.peer.send(&frame);
-    frame::assert_same(&tap.receive_frame().1, &frame);
-    let frame = frame::outgoing(100);
-    assert_eq!(tap.write(&vnet::plain(&frame)), Ok(110));
-    frame::assert_same(&wire.peer.receive().frame, &frame);
-}
-
 fn open_close_and_open_again() {
     let wire = Wire::new();
     for _ in 0..3 {
         let tap = Tap::open(&wire.link);
-        assert_both_ways(&wire, &tap);
+        wire.assert_both_ways(&tap);
     }
 }
 
@@ -201,7 +192,7 @@ fn duplicate_descriptor_keeps_the_queue() {
     let tap = Tap::open(&wire.link);
     let duplicate = tap.duplicate();
     drop(tap);
-    assert_both_ways(&wire, &duplicate);
+    wire.assert_both_ways(&duplicate);
 }
 
 fn open_from_another_network_namespace() {
@@ -210,7 +201,7 @@ fn open_from_another_network_namespace() {
     Netns::enter_new();
     let tap = Tap::open(&wire.link);
     home.enter();
-    assert_both_ways(&wire, &tap);
+    wire.assert_both_ways(&tap);
 }
 
 fn delete_with_open_file() {

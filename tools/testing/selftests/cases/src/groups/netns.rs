@@ -26,14 +26,6 @@ pub fn cases(_: Driver) -> Vec<Case> {
     ]
 }
 
-/// A new namespace, not entered.
-fn another() -> Netns {
-    let home = Netns::current();
-    let other = Netns::enter_new();
-    home.enter();
-    other
-}
-
 /// Moves the link there, enters, and finds it.
 fn move_to(wire: &Wire, netns: &Netns) -> Link {
     wire.link
@@ -50,7 +42,7 @@ fn move_to(wire: &Wire, netns: &Netns) -> Link {
 fn node_comes_along() {
     let wire = Wire::new();
     let home = Netns::current();
-    let link = move_to(&wire, &another());
+    let link = move_to(&wire, &Netns::another());
     let tap = Tap::open(&link);
     home.enter();
     let frame = frame::incoming(100);
@@ -63,7 +55,7 @@ fn sysfs_comes_along() {
     let name = |link: &Link| format!("/sys/class/macvtap/tap{}", link.index);
     assert!(Path::new(&name(&wire.link)).exists());
     let old = name(&wire.link);
-    let link = move_to(&wire, &another());
+    let link = move_to(&wire, &Netns::another());
     assert!(!Path::new(&old).exists(), "in the old namespace");
     mount_sysfs();
     assert!(Path::new(&name(&link)).exists(), "in the new one");
@@ -79,17 +71,12 @@ fn open_file_goes_on() {
     wire.peer.send(&queued);
     tap.wait_readable();
 
-    let there = another();
+    let there = Netns::another();
     let link = move_to(&wire, &there);
     home.enter();
     frame::assert_same(&tap.receive_frame().1, &queued);
     assert_eq!(tap.name_and_flags().expect("TUNGETIFF").0, link.name);
-    let frame = frame::incoming(100);
-    wire.peer.send(&frame);
-    frame::assert_same(&tap.receive_frame().1, &frame);
-    let frame = frame::outgoing(100);
-    assert_eq!(tap.write(&vnet::plain(&frame)), Ok(110));
-    frame::assert_same(&wire.peer.receive().frame, &frame);
+    wire.assert_both_ways(&tap);
     there.enter();
 }
 
@@ -98,7 +85,7 @@ fn open_file_survives_the_namespace() {
     let wire = Wire::new();
     let home = Netns::current();
     let tap = Tap::open(&wire.link);
-    let there = another();
+    let there = Netns::another();
     let link = move_to(&wire, &there);
     home.enter();
     drop(there);

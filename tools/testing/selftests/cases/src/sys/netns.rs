@@ -26,6 +26,14 @@ impl Netns {
         Netns::current()
     }
 
+    /// Makes a namespace and does not enter it.
+    pub fn another() -> Netns {
+        let home = Netns::current();
+        let other = Netns::enter_new();
+        home.enter();
+        other
+    }
+
     pub fn enter(&self) {
         setns(&self.0, CloneFlags::CLONE_NEWNET).expect("setns");
     }
