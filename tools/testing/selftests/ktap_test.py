@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests that no failure gets lost between the machine and the summary."""
 
+import contextlib
+import io
 import sys
 import unittest
 
@@ -37,6 +39,20 @@ class Parse(unittest.TestCase):
             ktap.parse(GOOD),
             {"first: one": PASSED, "first: two": SKIPPED, "second: third": PASSED},
         )
+
+    def test_data(self):
+        seen = "    # data: a\n    # data: b\n    ok 2 two"
+        good = ktap.parse(GOOD.replace("    ok 2 two", seen))
+        self.assertEqual(good.data, {"first: two": ["a", "b"]})
+        name = "first: two: same data"
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            self.assertEqual(ktap.compare_data(good, good), {name: PASSED})
+            other = ktap.parse(GOOD.replace("    ok 2 two", seen.replace("b", "c")))
+            self.assertEqual(ktap.compare_data(good, other), {name: FAILED})
+            # Nothing seen is something else, too.
+            self.assertEqual(ktap.compare_data(good, ktap.parse(GOOD)), {name: FAILED})
+            self.assertEqual(ktap.compare_data(ktap.parse(GOOD), good), {name: FAILED})
+        self.assertIn("# -b\n# +c\nnot ok 1 first: two: same data", output.getvalue())
 
     def test_failed_case(self):
         text = GOOD.replace("ok 1 one", "not ok 1 one").replace("ok 1 first", "not ok 1 first")

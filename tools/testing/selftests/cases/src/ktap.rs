@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Runs cases and reports them in the kernel's test format, version 1.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
@@ -20,6 +21,9 @@ use crate::sys::{link, process};
 const LIMIT: Duration = Duration::from_secs(60);
 /// Time for a killed case to die; one that a driver blocks never does.
 const LIMIT_OF_DEATH: Duration = Duration::from_secs(10);
+
+/// Begins a line that the runner compares between the drivers.
+const DATA: &str = "data: ";
 
 /// A case fails by panicking, as Rust's own tests do.
 pub struct Case {
@@ -49,31 +53,40 @@ pub fn run(cases: &[Case]) -> bool {
     println!("KTAP version 1\n1..{}", cases.len());
     let mut passed = true;
     for (number, case) in (1..).zip(cases) {
-        let failure = run_isolated(case).err();
+        let (said, success) = run_isolated(case);
         link::delete_leftovers();
-        if let Some(message) = &failure {
-            passed = false;
-            for line in message.lines() {
+        passed &= success;
+        for line in said.lines() {
+            if !success || line.starts_with(DATA) {
                 println!("# {line}");
             }
         }
-        let result = if failure.is_none() { "ok" } else { "not ok" };
+        let result = if success { "ok" } else { "not ok" };
         println!("{result} {number} {}", case.name);
     }
     passed
 }
 
+/// Reports what has to be the same on all drivers. It goes through a pipe that
+/// is read at the end, so that a case has room for 64 KiB.
+pub fn data(line: impl Display) {
+    println!("{DATA}{line}");
+}
+
 /// Runs the case in a process of its own: it may hang, enter namespaces or
-/// change signal handlers, and nothing of that reaches the next.
-fn run_isolated(case: &Case) -> Result<(), String> {
+/// change signal handlers, and nothing of that reaches the next. Returns what
+/// it said, and whether it passed.
+fn run_isolated(case: &Case) -> (String, bool) {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
     // SAFETY: This process has one thread, so the child may do anything.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => run_here(case, &writer),
         ForkResult::Parent { child } => {
             drop(writer);
-            let ended = wait_for(child);
-            ended.map_err(|how| format!("{}{how}", said(reader)))
+            match wait_for(child) {
+                Ok(()) => (said(reader), true),
+                Err(how) => (format!("{}{how}", said(reader)), false),
+            }
         }
     }
 }

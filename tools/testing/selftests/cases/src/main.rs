@@ -16,6 +16,7 @@ mod frame;
 mod groups;
 mod ktap;
 mod setup;
+mod show;
 mod sys;
 mod vnet;
 mod walk;

@@ -4,8 +4,10 @@
 use crate::driver::Driver;
 use crate::ktap::Case;
 
+mod attributes;
 mod checksum;
 mod drops;
+mod dump;
 mod endings;
 mod features;
 mod fileops;
@@ -17,7 +19,9 @@ mod lifecycle;
 mod mac;
 mod minors;
 mod modes;
+mod netlink;
 mod netns;
+mod notifications;
 mod nowait;
 mod poll;
 mod queues;
@@ -26,6 +30,7 @@ mod read;
 mod receive;
 mod sctp;
 mod statistics;
+mod sysfs;
 mod vlan;
 mod vnet_header;
 mod write;
@@ -65,5 +70,10 @@ pub const GROUPS: &[Group] = groups![
     fileops,
     minors,
     netns,
+    netlink,
+    attributes,
+    dump,
+    notifications,
+    sysfs,
     endings
 ];

@@ -60,16 +60,35 @@ impl Link {
         assert!(name.starts_with(PREFIX));
         let index = nix::net::if_::if_nametoindex(name)?;
         let name = name.to_owned();
-        // The host's stack must not talk where a test counts frames.
+        let link = Link { index, name };
+        link.silence();
+        Ok(link)
+    }
+
+    /// The host's stack must not talk where a test counts frames. It is to be
+    /// said again in another network namespace.
+    pub fn silence(&self) {
         let _ = fs::write(
-            format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"),
+            format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", self.name),
             "1\n",
         );
-        Ok(Link { index, name })
     }
 
     pub fn dummy(name: &str) -> Link {
         Link::create(name, InfoKind::Dummy, None, vec![]).expect("a dummy link")
+    }
+
+    /// The same with an index and an address that are always the same.
+    pub fn dummy_of(name: &str, index: u32, address: Mac) -> Link {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.attributes = vec![
+            LinkAttribute::IfName(name.into()),
+            LinkAttribute::Address(address.to_vec()),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]),
+        ];
+        netlink::create(message).expect("a dummy link");
+        Link::of_name(name).expect("the dummy link")
     }
 
     /// A lower device with LRO, which it needs no hardware for.
@@ -102,13 +121,13 @@ impl Link {
     }
 
     pub fn get(&self) -> nix::Result<LinkMessage> {
-        netlink::get(self.message())
+        Ok(netlink::get(self.message())?)
     }
 
     pub fn set(&self, attribute: LinkAttribute) -> nix::Result<()> {
         let mut message = self.message();
         message.attributes.push(attribute);
-        netlink::change(message)
+        Ok(netlink::change(message)?)
     }
 
     pub fn set_up(&self, up: bool) -> nix::Result<()> {
@@ -117,7 +136,7 @@ impl Link {
         if up {
             message.header.flags = LinkFlags::Up;
         }
-        netlink::change(message)
+        Ok(netlink::change(message)?)
     }
 
     /// Until then its frames go to the no-op queueing discipline.
@@ -136,7 +155,7 @@ impl Link {
         message
             .attributes
             .push(LinkAttribute::IfName(self.name.clone()));
-        netlink::delete(message)
+        Ok(netlink::delete(message)?)
     }
 
     pub fn statistics(&self) -> Stats64 {
@@ -224,23 +243,35 @@ impl Default for Macvtap {
 
 impl Macvtap {
     pub fn create(self, lower: &Link) -> nix::Result<Link> {
+        let name = self.name;
+        netlink::create(self.message(lower))?;
+        Link::of_name(name)
+    }
+
+    /// What asks the kernel to make it. Of an attribute that is there twice the
+    /// last one counts, so that the tests' own go last.
+    pub fn message(self, lower: &Link) -> LinkMessage {
         let mut data = vec![InfoMacVtap::Mode(self.mode)];
         data.extend(self.data);
         let mut message = LinkMessage::default();
         message.header.index = self.index;
-        message.attributes = self.attributes;
-        message.attributes.extend([
+        message.attributes = vec![
             LinkAttribute::IfName(self.name.into()),
             LinkAttribute::Link(lower.index),
             LinkAttribute::Address(self.address.to_vec()),
-            LinkAttribute::LinkInfo(vec![
-                LinkInfo::Kind(InfoKind::MacVtap),
-                LinkInfo::Data(InfoData::MacVtap(data)),
-            ]),
-        ]);
-        netlink::create(message)?;
-        Link::of_name(self.name)
+            info(data),
+        ];
+        message.attributes.extend(self.attributes);
+        message
     }
+}
+
+/// Attributes of macvtap's own.
+pub fn info(data: Vec<InfoMacVtap>) -> LinkAttribute {
+    LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::MacVtap),
+        LinkInfo::Data(InfoData::MacVtap(data)),
+    ])
 }
 
 /// Deletes what a test left behind that did not come to its end.

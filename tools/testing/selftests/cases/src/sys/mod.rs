@@ -16,4 +16,5 @@ pub mod process;
 pub mod sctp;
 pub mod tap;
 pub mod uevent;
+pub mod userns;
 pub mod wait;

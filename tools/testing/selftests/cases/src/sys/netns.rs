@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use nix::mount::{mount, MsFlags};
 use nix::sched::{setns, unshare, CloneFlags};
+use nix::unistd::Pid;
 
 pub struct Netns(File);
 
@@ -18,6 +19,11 @@ impl AsRawFd for Netns {
 impl Netns {
     pub fn current() -> Netns {
         Netns(File::open("/proc/thread-self/ns/net").expect("the network namespace"))
+    }
+
+    /// That of another process.
+    pub fn of(process: Pid) -> Netns {
+        Netns(File::open(format!("/proc/{process}/ns/net")).expect("its network namespace"))
     }
 
     /// Makes a namespace and enters it.

@@ -40,6 +40,18 @@ impl Uevents {
         }
     }
 
+    /// All events up to and without those of a link that is called `marker`.
+    pub fn before(&self, marker: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next();
+            if event["DEVPATH"].contains(marker) {
+                return events;
+            }
+            events.push(event);
+        }
+    }
+
     fn next(&self) -> Event {
         let mut buffer = [0; 8192];
         wait::events(&self.0, PollFlags::POLLIN);
