@@ -4,6 +4,7 @@
 use crate::driver::Driver;
 use crate::ktap::Case;
 
+mod aio;
 mod attributes;
 mod checksum;
 mod drops;
@@ -13,6 +14,7 @@ mod features;
 mod fileops;
 mod gso_read;
 mod gso_write;
+mod io_uring;
 mod ioctl;
 mod lengths;
 mod lifecycle;
@@ -64,6 +66,8 @@ pub const GROUPS: &[Group] = groups![
     races,
     vlan,
     nowait,
+    io_uring,
+    aio,
     statistics,
     drops,
     modes,

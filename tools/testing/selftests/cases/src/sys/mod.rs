@@ -2,11 +2,14 @@
 //! The system as the tests see it: links, tap files, packet sockets. All
 //! `unsafe` code of the program is below this module.
 
+pub mod aio;
 pub mod bpf;
+pub mod call;
 pub mod cgroup;
 pub mod compat;
 pub mod drops;
 pub mod ethtool;
+pub mod io_uring;
 pub mod link;
 pub mod memory;
 pub mod netlink;
