@@ -6,6 +6,7 @@ use crate::ktap::Case;
 
 mod aio;
 mod attributes;
+mod calls;
 mod checksum;
 mod drops;
 mod dump;
@@ -25,6 +26,7 @@ mod netlink;
 mod netns;
 mod notifications;
 mod nowait;
+mod opening;
 mod poll;
 mod queues;
 mod races;
@@ -68,6 +70,8 @@ pub const GROUPS: &[Group] = groups![
     nowait,
     io_uring,
     aio,
+    calls,
+    opening,
     statistics,
     drops,
     modes,

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! poll() and epoll: what they report, and that they wake up.
 
+use std::os::fd::AsFd as _;
+
 use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::select::{select, FdSet};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use crate::cases;
 use crate::driver::Driver;
@@ -28,6 +32,11 @@ pub fn cases(_: Driver) -> Vec<Case> {
         edge_when_there_is_room_again,
         level_until_it_is_read,
         one_frame_wakes_pollers_of_one_queue_only,
+        frames_that_come_together_are_one_edge,
+        once_until_it_is_armed_again,
+        removed_watch,
+        watch_of_a_duplicate_outlives_the_descriptor,
+        selected,
     ]
 }
 
@@ -222,4 +231,84 @@ fn one_frame_wakes_pollers_of_one_queue_only() {
     let events = watches.map(|watch| watch.events(PollTimeout::ZERO));
     assert_eq!(events.iter().filter(|&&events| events == IN).count(), 1);
     assert_eq!(events.iter().filter(|events| events.is_empty()).count(), 1);
+}
+
+/// Whoever waits for an edge has to read until there is nothing left.
+fn frames_that_come_together_are_one_edge() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let watch = Watch::new(&tap, IN | EDGE);
+    for length in 60..65 {
+        wire.peer.send(&frame::incoming(length));
+    }
+    wire.wait_received(5);
+    assert_eq!(watch.next(), IN);
+    watch.assert_quiet();
+    for _ in 0..5 {
+        tap.receive();
+        watch.assert_quiet();
+    }
+}
+
+fn once_until_it_is_armed_again() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let once = IN | EpollFlags::EPOLLONESHOT;
+    let watch = Watch::new(&tap, once);
+    for _ in 0..2 {
+        wire.peer.send(&frame::incoming(60));
+        wire.peer.send(&frame::incoming(60));
+        assert_eq!(watch.next(), IN);
+        watch.assert_quiet();
+        tap.receive();
+        watch.assert_quiet();
+        // One is left.
+        watch.rearm(&tap, once);
+        assert_eq!(watch.next(), IN);
+        tap.receive();
+        watch.rearm(&tap, once);
+        watch.assert_quiet();
+    }
+}
+
+fn removed_watch() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let watch = Watch::new(&tap, IN);
+    watch.0.delete(&tap).expect("the watch to be removed");
+    wire.peer.send(&frame::incoming(60));
+    tap.wait_readable();
+    watch.assert_quiet();
+}
+
+fn watch_of_a_duplicate_outlives_the_descriptor() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let watch = Watch::new(&tap, IN);
+    let duplicate = tap.duplicate();
+    drop(tap);
+    wire.peer.send(&frame::incoming(60));
+    assert_eq!(watch.next(), IN);
+    duplicate.receive();
+    watch.assert_quiet();
+    drop(duplicate);
+    watch.assert_quiet();
+}
+
+fn selected() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let selected = || {
+        let mut sets = [FdSet::new(), FdSet::new(), FdSet::new()];
+        sets.iter_mut().for_each(|set| set.insert(tap.as_fd()));
+        let [read, write, except] = &mut sets;
+        select(None, read, write, except, &mut TimeVal::zero()).expect("select");
+        sets.map(|set| set.contains(tap.as_fd()))
+    };
+    assert_eq!(selected(), [false, true, false]);
+    wire.peer.send(&frame::incoming(60));
+    tap.wait_readable();
+    assert_eq!(selected(), [true, true, false]);
+    tap.receive();
+    assert_eq!(selected(), [false, true, false]);
 }

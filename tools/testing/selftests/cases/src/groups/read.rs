@@ -39,6 +39,8 @@ pub fn cases(_: Driver) -> Vec<Case> {
         longer_header_crosses_the_end_of_memory,
         frame_crosses_the_end_of_memory,
         readv_splits,
+        readv_of_many_vectors,
+        readv_of_empty_vectors,
         readv_with_bad_second_vector,
         blocked_reader_is_woken_by_a_frame,
         two_blocked_readers_share_the_frames,
@@ -222,6 +224,39 @@ fn readv_splits() {
         read.truncate(vnet::SIZE + LENGTH);
         frame::assert_same(&read, &vnet::plain(&frame));
     }
+}
+
+/// As many as there may be, every other of them empty.
+fn readv_of_many_vectors() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let frame = frame::incoming(LENGTH);
+    wire.peer.send(&frame);
+    tap.wait_readable();
+    let mut buffer = [0; 512];
+    let mut vectors = Vec::new();
+    for byte in buffer.chunks_mut(1) {
+        vectors.push(IoSliceMut::new(byte));
+        vectors.push(IoSliceMut::new(&mut []));
+    }
+    assert_eq!(vectors.len(), libc::UIO_MAXIOV as usize);
+    assert_eq!(readv(&tap, &mut vectors), Ok(vnet::SIZE + LENGTH));
+    frame::assert_same(&buffer[..vnet::SIZE + LENGTH], &vnet::plain(&frame));
+}
+
+/// As a buffer of no length: nothing is waited for, nothing is lost.
+fn readv_of_empty_vectors() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    for count in [0, 1, 1024] {
+        let mut vectors: Vec<_> = (0..count).map(|_| IoSliceMut::new(&mut [])).collect();
+        assert_eq!(readv(&tap, &mut vectors), Ok(0), "{count} vectors");
+    }
+    let frame = frame::incoming(LENGTH);
+    wire.peer.send(&frame);
+    tap.wait_readable();
+    assert_eq!(readv(&tap, &mut [IoSliceMut::new(&mut [])]), Ok(0));
+    frame::assert_same(&tap.receive_frame().1, &frame);
 }
 
 fn readv_with_bad_second_vector() {

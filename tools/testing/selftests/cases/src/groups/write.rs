@@ -49,6 +49,7 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         crosses_the_end_of_memory,
         writev_with_bad_second_vector,
         writev_splits,
+        writev_of_many_vectors,
         writev_of_nothing,
         one_frame_at_a_time_in_order,
         detached_queue_writes,
@@ -221,6 +222,23 @@ fn writev_splits() {
 }
 
 /// The driver is not even asked.
+/// As many as there may be, every other of them empty.
+fn writev_of_many_vectors() {
+    let wire = Wire::jumbo();
+    let tap = Tap::open(&wire.link);
+    for size in [1, 100] {
+        let bytes = vnet::plain(&frame::outgoing(512 * size - vnet::SIZE));
+        let mut pieces = Vec::new();
+        for piece in bytes.chunks(size) {
+            pieces.push(IoSlice::new(piece));
+            pieces.push(IoSlice::new(&[]));
+        }
+        assert_eq!(pieces.len(), libc::UIO_MAXIOV as usize);
+        assert_eq!(writev(&tap, &pieces), Ok(bytes.len()));
+        frame::assert_same(&wire.peer.receive().frame, &bytes[vnet::SIZE..]);
+    }
+}
+
 fn writev_of_nothing() {
     let wire = Wire::new();
     let tap = Tap::open(&wire.link);

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
+pub mod pass;
 pub mod process;
 pub mod sctp;
 pub mod tap;

@@ -69,6 +69,12 @@ impl AsRawFd for Tap {
     }
 }
 
+impl From<OwnedFd> for Tap {
+    fn from(file: OwnedFd) -> Tap {
+        Tap(file)
+    }
+}
+
 impl Tap {
     /// A file whose reads and writes do not block.
     pub fn open(link: &Link) -> Tap {
@@ -162,25 +168,33 @@ impl Tap {
             .expect("FIONBIO");
     }
 
-    /// preadv2() with RWF_NOWAIT.
     pub fn read_nowait(&self, buffer: &mut [u8]) -> nix::Result<usize> {
+        self.read_flagged(buffer, libc::RWF_NOWAIT)
+    }
+
+    pub fn write_nowait(&self, bytes: &[u8]) -> nix::Result<usize> {
+        self.write_flagged(bytes, libc::RWF_NOWAIT)
+    }
+
+    /// preadv2(), at the file's position.
+    pub fn read_flagged(&self, buffer: &mut [u8], flags: i32) -> nix::Result<usize> {
         let vector = libc::iovec {
             iov_base: buffer.as_mut_ptr().cast(),
             iov_len: buffer.len(),
         };
         // SAFETY: The vector describes `buffer`.
-        let done = unsafe { libc::preadv2(self.as_raw_fd(), &vector, 1, -1, libc::RWF_NOWAIT) };
+        let done = unsafe { libc::preadv2(self.as_raw_fd(), &vector, 1, -1, flags) };
         Errno::result(done).map(|done| done as usize)
     }
 
-    /// pwritev2() with RWF_NOWAIT.
-    pub fn write_nowait(&self, bytes: &[u8]) -> nix::Result<usize> {
+    /// pwritev2(), at the file's position.
+    pub fn write_flagged(&self, bytes: &[u8], flags: i32) -> nix::Result<usize> {
         let vector = libc::iovec {
             iov_base: bytes.as_ptr() as *mut _,
             iov_len: bytes.len(),
         };
         // SAFETY: The vector describes `bytes`, which is only read.
-        let done = unsafe { libc::pwritev2(self.as_raw_fd(), &vector, 1, -1, libc::RWF_NOWAIT) };
+        let done = unsafe { libc::pwritev2(self.as_raw_fd(), &vector, 1, -1, flags) };
         Errno::result(done).map(|done| done as usize)
     }
 
