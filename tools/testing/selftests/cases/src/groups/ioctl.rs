@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Every ioctl with good and bad arguments, and what it changes.
 
+use std::os::fd::AsRawFd as _;
+
 use nix::errno::Errno::{self, EADDRNOTAVAIL, EFAULT, EINVAL, ENOLINK};
 
 use crate::cases;
@@ -158,12 +160,19 @@ const WITH_ADDRESS: &[(&str, u64, Errno)] = &[
 pub fn cases(_: Driver) -> Vec<Case> {
     let mut cases = Vec::new();
     for &(name, request, argument, result) in CALLS {
-        cases.push(Case::new(outcome(name, result), move || {
+        let name = outcome(name, result);
+        cases.push(Case::new(format!("32-bit {name}"), move || {
+            assert_eq!(call_32(&Lone::new().tap, request, argument), result);
+        }));
+        cases.push(Case::new(name, move || {
             assert_eq!(call(&Lone::new().tap, request, argument), result);
         }));
     }
     for &(name, request, argument, result) in ORPHAN_CALLS {
         let name = outcome(name, result);
+        cases.push(Case::new(format!("32-bit orphan {name}"), move || {
+            assert_eq!(call_32(&Lone::orphan().tap, request, argument), result);
+        }));
         cases.push(Case::new(format!("orphan {name}"), move || {
             assert_eq!(call(&Lone::orphan().tap, request, argument), result);
         }));
@@ -220,6 +229,19 @@ fn call(tap: &Tap, request: u64, argument: Argument) -> nix::Result<()> {
         Flags(flags) => tap.ioctl(request, IfReq::new(flags).address()),
         Mac(family, mac) => tap.ioctl(request, IfReq::with_address(family, mac).address()),
     }
+}
+
+/// The same from a 32-bit program, whose ifreq is shorter.
+fn call_32(tap: &Tap, request: u64, argument: Argument) -> nix::Result<()> {
+    let mut memory = Guarded::new(NAME_AND_ADDRESS);
+    let mut put = |bytes: &[u8]| memory.put_at_tail(bytes);
+    let argument = match argument {
+        Value(value) => value as u32 as usize,
+        Int(number) => put(&number.to_ne_bytes()),
+        Flags(flags) => put(&IfReq::new(flags).bytes()[..NAME_AND_ADDRESS]),
+        Mac(family, mac) => put(&IfReq::with_address(family, mac).bytes()[..NAME_AND_ADDRESS]),
+    };
+    compat::ioctl(tap.as_raw_fd(), request, argument)
 }
 
 fn offload_bits() {
@@ -396,32 +418,53 @@ fn address_at_the_end_of_memory() {
 
 fn from_a_32_bit_program() {
     let lone = Lone::new();
-    let fd = std::os::fd::AsRawFd::as_raw_fd(&lone.tap);
+    let other = Tap::open(&lone.link);
     let mut memory = Guarded::new(NAME_AND_ADDRESS);
+    let mut call = |request, argument: &[u8]| {
+        let address = memory.put_at_tail(argument);
+        let done = compat::ioctl(lone.tap.as_raw_fd(), request, address);
+        assert_eq!(done, Ok(()), "{request:#x}");
+        let start = memory.bytes().len() - argument.len();
+        memory.bytes()[start..].to_vec()
+    };
+    let ifreq = |flags| IfReq::new(flags).bytes()[..NAME_AND_ADDRESS].to_vec();
 
-    let address = memory.put_at_tail(&[0; 4]);
-    assert_eq!(compat::ioctl(fd, libc::TUNGETFEATURES, address), Ok(()));
-    assert_eq!(memory.bytes().last_chunk(), Some(&ALL_FLAGS.to_ne_bytes()));
-    let address = memory.put_at_tail(&12i32.to_ne_bytes());
-    assert_eq!(compat::ioctl(fd, libc::TUNSETVNETHDRSZ, address), Ok(()));
+    let features = call(libc::TUNGETFEATURES, &[0; 4]);
+    assert_eq!(features, ALL_FLAGS.to_ne_bytes());
+    call(libc::TUNSETVNETHDRSZ, &12i32.to_ne_bytes());
     assert_eq!(lone.tap.number(libc::TUNGETVNETHDRSZ), Ok(12));
-    assert_eq!(
-        compat::ioctl(fd, libc::TUNSETOFFLOAD, EVERY_OFFLOAD),
-        Ok(())
+    let size = call(libc::TUNGETVNETHDRSZ, &[0; 4]);
+    assert_eq!(size, 12i32.to_ne_bytes());
+    call(libc::TUNSETVNETLE, &1i32.to_ne_bytes());
+    assert_eq!(lone.tap.number(libc::TUNGETVNETLE), Ok(1));
+    let order = call(libc::TUNGETVNETLE, &[0; 4]);
+    assert_eq!(order, 1i32.to_ne_bytes());
+    call(libc::TUNSETIFF, &ifreq(TAP_NO_PI));
+    let (name, flags) = lone.tap.name_and_flags().expect("TUNGETIFF");
+    assert_eq!(flags, TAP_NO_PI);
+    let answer = call(libc::TUNGETIFF, &ifreq(0));
+    assert_eq!(&answer[..name.len()], name.as_bytes());
+    assert_eq!(answer[NAME..NAME_AND_FLAGS], (flags as u16).to_ne_bytes());
+    call(libc::TUNSETQUEUE, &ifreq(libc::IFF_DETACH_QUEUE));
+    assert_eq!(lone.tap.set_queue(libc::IFF_DETACH_QUEUE), Err(EINVAL));
+    call(libc::TUNSETQUEUE, &ifreq(libc::IFF_ATTACH_QUEUE));
+    assert_eq!(lone.tap.set_queue(libc::IFF_ATTACH_QUEUE), Err(EINVAL));
+    call(
+        libc::SIOCSIFHWADDR,
+        &IfReq::with_address(ETHER, UNICAST).bytes()[..NAME_AND_ADDRESS],
     );
-
-    let address = memory.put_at_tail(&[0; NAME_AND_ADDRESS]);
-    assert_eq!(compat::ioctl(fd, libc::TUNGETIFF, address), Ok(()));
-    let answer = memory.bytes().last_chunk::<NAME_AND_ADDRESS>().expect("it");
-    assert!(answer.starts_with(lone.link.name.as_bytes()));
-    assert_eq!(compat::ioctl(fd, libc::SIOCGIFHWADDR, address), Ok(()));
-    let answer = memory.bytes().last_chunk::<NAME_AND_ADDRESS>().expect("it");
-    assert_eq!(answer[NAME_AND_FLAGS..][..6], lone.link.address());
+    assert_eq!(lone.link.address(), UNICAST);
+    let answer = call(libc::SIOCGIFHWADDR, &[0xa5; NAME_AND_ADDRESS]);
+    assert_eq!(answer[NAME..NAME_AND_FLAGS], ETHER.to_ne_bytes());
+    assert_eq!(answer[NAME_AND_FLAGS..][..6], UNICAST);
+    // Nor does it touch the other queue.
+    assert_eq!(other.number(libc::TUNGETVNETHDRSZ), Ok(10));
+    assert_eq!(other.number(libc::TUNGETVNETLE), Ok(0));
 }
 
 fn from_a_32_bit_program_wrong() {
     let lone = Lone::new();
-    let fd = std::os::fd::AsRawFd::as_raw_fd(&lone.tap);
+    let fd = lone.tap.as_raw_fd();
     for &(name, request, error) in WITH_ADDRESS {
         assert_eq!(compat::ioctl(fd, request, UNMAPPED), Err(error), "{name}");
     }

@@ -49,6 +49,10 @@ impl IfReq {
         String::from_utf8_lossy(&self.name[..end]).into_owned()
     }
 
+    pub fn bytes(&self) -> Vec<u8> {
+        [&self.name[..], &self.data].concat()
+    }
+
     /// What an ioctl takes as its argument.
     pub fn address(&mut self) -> usize {
         self as *mut IfReq as usize
