@@ -7,6 +7,7 @@ use crate::ktap::Case;
 mod aio;
 mod attributes;
 mod calls;
+mod changes;
 mod checksum;
 mod drops;
 mod dump;
@@ -78,6 +79,7 @@ pub const GROUPS: &[Group] = groups![
     fileops,
     minors,
     netns,
+    changes,
     netlink,
     attributes,
     dump,
