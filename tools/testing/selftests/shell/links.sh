@@ -96,6 +96,53 @@ test_broadcast_queue_length() {
 	contains "$(ip -d link show mt-tap)" "bcqueuelen 2000 "
 }
 
+test_broadcast_queue_length_changed() {
+	local length
+
+	new_lower
+	new_macvtap mode bridge
+	contains "$(ip -d link show mt-tap)" "bcqueuelen 1000 usedbcqueuelen 1000 "
+	for length in 5 70000 0; do
+		ip link set mt-tap type macvtap bcqueuelen "$length"
+		contains "$(ip -d link show mt-tap)" \
+			"bcqueuelen $length usedbcqueuelen $length "
+	done
+}
+
+test_broadcast_cutoff() {
+	new_lower
+	new_macvtap mode bridge bclim 7
+	contains "$(ip -d link show mt-tap)" "bclim 7 "
+	ip link set mt-tap type macvtap bclim -1
+	contains "$(ip -d link show mt-tap)" "bclim -1 "
+}
+
+test_flags() {
+	local shown
+
+	new_lower
+	new_macvtap mode source nodst
+	contains "$(ip -d link show mt-tap)" " nodst "
+	ip link set mt-tap type macvtap mode source flag null
+	shown=$(ip -d link show mt-tap)
+	[[ $shown != *nodst* ]] || fail "nodst is left"
+}
+
+test_source_addresses_at_creation() {
+	new_lower
+	new_macvtap mode source macaddr set 02:00:00:00:00:aa 02:00:00:00:00:bb
+	contains "$(ip -d link show mt-tap)" "remotes (2)"
+}
+
+test_refused_attributes() {
+	new_lower
+	new_macvtap mode source
+	refused "Cannot assign requested address" \
+		ip link set mt-tap type macvtap macaddr add 01:00:00:00:00:01
+	refused "Invalid argument" ip link set mt-tap type macvtap mode passthru
+	contains "$(ip -d link show mt-tap)" "remotes (0)"
+}
+
 test_change_mode() {
 	local mode
 
