@@ -8,6 +8,11 @@ __rust_helper __u32 rust_helper_skb_get_hash(struct sk_buff *skb)
 	return skb_get_hash(skb);
 }
 
+__rust_helper bool rust_helper_skb_csum_is_sctp(struct sk_buff *skb)
+{
+	return skb_csum_is_sctp(skb);
+}
+
 __rust_helper void rust_helper_skb_reserve(struct sk_buff *skb, int len)
 {
 	skb_reserve(skb, len);

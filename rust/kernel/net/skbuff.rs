@@ -354,8 +354,10 @@ impl SkBuff {
     /// Those are about sums like that of TCP; SCTP's is another.
     #[inline]
     pub fn needs_checksum(&self, features: Features) -> bool {
+        // SAFETY: By the type invariants, the packet is valid.
+        let is_sctp = || unsafe { bindings::skb_csum_is_sctp(self.as_raw()) };
         self.ip_summed() == IpSummed::Partial
-            && (self.headers().csum_not_inet() != 0 || !features.intersects(Features::CSUM_MASK))
+            && (!features.intersects(Features::CSUM_MASK) || is_sctp())
     }
 
     /// Computes a partial checksum for a receiver with `features` (`skb_csum_hwoffload_help()`).
