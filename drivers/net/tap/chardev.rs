@@ -22,10 +22,12 @@ use kernel::{
     },
     maple_tree::{
         AllocErrorKind,
-        InsertErrorKind, //
+        InsertErrorKind,
+        MapleTreeAlloc, //
     },
     prelude::*,
-    sync::aref::ARef, //
+    sync::aref::ARef,
+    types::ForeignOwnable, //
 };
 use kernel_net::{
     cdev::{
@@ -90,7 +92,7 @@ pub(crate) fn remove_major(number: u32, held: &mut rtnl::Held) {
 
 /// Minor numbers for devices whose interface index is taken, or too large. Interface indices
 /// hardly ever come up here.
-const FALLBACK: core::ops::Range<usize> = MINORS as usize / 2..MINORS as usize;
+pub(crate) const FALLBACK: core::ops::Range<usize> = MINORS as usize / 2..MINORS as usize;
 
 /// Gives a device a minor number: its interface index, if it has one and the number is free. So
 /// the names of nodes, made of the index, and their numbers agree, except for one of two devices
@@ -102,27 +104,32 @@ const FALLBACK: core::ops::Range<usize> = MINORS as usize / 2..MINORS as usize;
 ///
 /// `EINVAL` if there is no such major number, or no minor number left; `ENOMEM`.
 pub(crate) fn get_minor(number: u32, handle: DevHandle, held: &mut rtnl::Held) -> Result<u32> {
-    let ifindex = handle
-        .get(held)
-        .and_then(|device| usize::try_from(device.device().ifindex()).ok())
-        .filter(|ifindex| (1..MINORS as usize).contains(ifindex));
+    let ifindex = handle.get(held).map(|device| device.device().ifindex());
     let minors = &major(number, held).ok_or(EINVAL)?.minors;
-    let mut handle = KBox::new(handle, GFP_KERNEL)?;
+    alloc_minor(minors, ifindex, KBox::new(handle, GFP_KERNEL)?)
+}
 
+/// Puts `entry` under a minor number: see [`get_minor`].
+pub(crate) fn alloc_minor<T: ForeignOwnable>(
+    minors: &MapleTreeAlloc<T>,
+    ifindex: Option<i32>,
+    mut entry: T,
+) -> Result<u32> {
     let range = match ifindex {
         None => 1..MINORS as usize,
-        Some(ifindex) => match minors.insert(ifindex, handle, GFP_KERNEL) {
-            Ok(()) => return Ok(ifindex as u32),
-            Err(error) => {
-                if error.cause != InsertErrorKind::Occupied {
-                    return Err(error.cause.into());
+        Some(ifindex) => {
+            let index = usize::try_from(ifindex).unwrap_or(0);
+            if (1..MINORS as usize).contains(&index) {
+                match minors.insert(index, entry, GFP_KERNEL) {
+                    Ok(()) => return Ok(index as u32),
+                    Err(error) if error.cause == InsertErrorKind::Occupied => entry = error.value,
+                    Err(error) => return Err(error.cause.into()),
                 }
-                handle = error.value;
-                FALLBACK
             }
-        },
+            FALLBACK
+        }
     };
-    match minors.alloc_range(1, handle, range, GFP_KERNEL) {
+    match minors.alloc_range(1, entry, range, GFP_KERNEL) {
         Ok(minor) => Ok(minor as u32),
         Err(error) => {
             if error.cause == AllocErrorKind::Busy {

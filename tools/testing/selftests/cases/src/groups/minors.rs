@@ -20,6 +20,7 @@ use crate::sys::tap::Tap;
 const INDEX: u32 = 5001;
 /// The highest minor that there is.
 const LAST: u32 = (1 << 20) - 1;
+const UPPER_HALF: u32 = 1 << 19;
 
 pub fn cases(driver: Driver) -> Vec<Case> {
     let rule = driver.minors();
@@ -105,12 +106,15 @@ fn of_a_chosen_index(rule: Minors) {
     }
 }
 
-fn of_an_index_too_high(_: Minors) {
+fn of_an_index_too_high(rule: Minors) {
     let lower = Link::dummy(LOWER);
     for index in [LAST + 1, LAST + 2, i32::MAX as u32] {
         let link = macvtap("mt-a", index).create(&lower).expect("a link");
         assert_eq!(link.index, index);
-        minor_of(&link);
+        let minor = minor_of(&link);
+        if rule == Minors::Ifindex {
+            assert_eq!(minor, UPPER_HALF);
+        }
         let tap = Tap::open(&link);
         assert_eq!(tap.name_and_flags().expect("TUNGETIFF").0, "mt-a");
     }
