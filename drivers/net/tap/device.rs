@@ -182,14 +182,7 @@ impl TapDev {
     ) -> Option<&'a QueueSock> {
         loop {
             let count = self.enabled.load(Acquire) as u32;
-            let index = match count {
-                0 => return None,
-                1 => 0,
-                _ => match (skb.hash(), skb.rx_queue()) {
-                    (0, Some(queue)) => u32::from(queue) % count,
-                    (hash, _) => hash % count,
-                },
-            };
+            let index = choose(count, skb)?;
             if let Some(queue) = self.queues.get(index as usize)?.load(rcu) {
                 return Some(queue);
             }
@@ -207,6 +200,19 @@ impl TapDev {
             self.attached.iter(held).map(|queue| &queue.ring),
             self.device().tx_queue_len(),
         )
+    }
+}
+
+/// Chooses one of `count` queues for a frame that was received.
+#[inline]
+pub(crate) fn choose(count: u32, skb: &mut SkBuff) -> Option<u32> {
+    match count {
+        0 => None,
+        1 => Some(0),
+        _ => Some(match (skb.hash(), skb.rx_queue()) {
+            (0, Some(queue)) => u32::from(queue) % count,
+            (hash, _) => hash % count,
+        }),
     }
 }
 

@@ -64,6 +64,19 @@ impl Offloads {
         }
         features
     }
+
+    /// Returns which features the device may have that packets for this reader come from.
+    pub(crate) fn allowed(self) -> Features {
+        const SEGMENTED: Features = Features::TSO
+            .with(Features::TSO6)
+            .with(Features::GSO_UDP_L4);
+
+        if self.features().intersects(SEGMENTED) {
+            Features::ALL
+        } else {
+            Features::ALL.without(Features::GRO)
+        }
+    }
 }
 
 /// What any reader can take: a read gets all of a frame, whatever it consists of.
@@ -88,16 +101,6 @@ pub(crate) fn accepted(offload: Features, has_vnet_hdr: bool) -> Features {
 /// Only its own merging is switched, though. Without LRO on top the lower device would lose its,
 /// and not get it back. All other features are left to those who may change them.
 pub(crate) fn set(device: &TapDev, offloads: Offloads, held: &mut rtnl::Held) {
-    const SEGMENTED: Features = Features::TSO
-        .with(Features::TSO6)
-        .with(Features::GSO_UDP_L4);
-
-    let accepted = offloads.features();
-    let allowed = if accepted.intersects(SEGMENTED) {
-        Features::ALL
-    } else {
-        Features::ALL.without(Features::GRO)
-    };
-    device.set_offload(accepted);
-    device.update_features(allowed, held);
+    device.set_offload(offloads.features());
+    device.update_features(offloads.allowed(), held);
 }

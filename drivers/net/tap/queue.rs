@@ -119,7 +119,7 @@ pub(crate) struct VnetFormat {
 }
 
 impl Settings {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             flags: Atomic::new(IFF_FIXED | bindings::IFF_VNET_HDR),
             vnet_hdr_size: Atomic::new(VNET_HDR_MIN),

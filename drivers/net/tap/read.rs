@@ -117,13 +117,7 @@ fn copy(skb: &SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) -> R
     let mut total = skb.len();
 
     if let Some(format) = format {
-        let header = Header::of(skb)?.encode(format.endian);
-        let rest = format.size.checked_sub(header.len()).ok_or(EINVAL)?;
-        if to.len() < format.size {
-            return Err(EINVAL);
-        }
-        to.write_all(&header)?;
-        to.write_zeroes(rest)?;
+        Header::of(skb)?.write(to, format)?;
         total = total.checked_add(format.size).ok_or(EINVAL)?;
     }
 

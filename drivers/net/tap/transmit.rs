@@ -13,14 +13,11 @@ use kernel::{
     prelude::*,
     sync::rcu, //
 };
-use kernel_net::{
-    iov::SourceExt,
-    net::{
-        DropReason,
-        NetDevice,
-        SkBuff,
-        XdpFrame, //
-    },
+use kernel_net::net::{
+    DropReason,
+    NetDevice,
+    SkBuff,
+    XdpFrame, //
 };
 
 /// Length of an Ethernet header, in bytes.
@@ -100,19 +97,7 @@ fn receive(
 ) -> Result<(SkBuff, Option<Header>)> {
     let header = match queue.settings.vnet_format() {
         None => None,
-        Some(format) => {
-            if from.len() < format.size {
-                return Err(EINVAL);
-            }
-            let header = Header::decode(from.read_array()?, format.endian);
-            // As in C, the rest of a longer header counts here.
-            if usize::from(header.linear_len()) > from.len() {
-                return Err(EINVAL);
-            }
-            // Never less: see `Settings::set_vnet_hdr_size`.
-            from.advance(format.size.saturating_sub(crate::vnet::SIZE));
-            Some(header)
-        }
+        Some(format) => Some(Header::read(from, format)?),
     };
 
     let len = from.len();

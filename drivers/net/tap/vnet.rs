@@ -5,13 +5,26 @@
 //! C headers: [`include/uapi/linux/virtio_net.h`](srctree/include/uapi/linux/virtio_net.h),
 //! [`include/linux/virtio_net.h`](srctree/include/linux/virtio_net.h)
 
+use crate::queue::VnetFormat;
 use bindings_net as bindings;
-use kernel::prelude::*;
-use kernel_net::net::{
-    gso::GsoKind,
-    IpSummed,
-    NetDevice,
-    SkBuff, //
+use kernel::{
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*, //
+};
+use kernel_net::{
+    iov::{
+        DestExt,
+        SourceExt, //
+    },
+    net::{
+        gso::GsoKind,
+        IpSummed,
+        NetDevice,
+        SkBuff, //
+    },
 };
 
 /// A byte order.
@@ -91,6 +104,42 @@ impl Header {
         let [s0, s1] = endian.encode(self.csum_start);
         let [o0, o1] = endian.encode(self.csum_offset);
         [self.flags, self.gso_type, h0, h1, g0, g1, s0, s1, o0, o1]
+    }
+
+    /// Reads the header of a frame from user space (`tun_vnet_hdr_get()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is less than a header, or less than it wants in the linear part; `EFAULT`
+    /// if the source cannot be read.
+    #[inline]
+    pub(crate) fn read(from: &mut IovIterSource<'_>, format: VnetFormat) -> Result<Self> {
+        if from.len() < format.size {
+            return Err(EINVAL);
+        }
+        let header = Self::decode(from.read_array()?, format.endian);
+        // As in C, the rest of a longer header counts here.
+        if usize::from(header.linear_len()) > from.len() {
+            return Err(EINVAL);
+        }
+        // Never less: see `Settings::set_vnet_hdr_size`.
+        from.advance(format.size.saturating_sub(SIZE));
+        Ok(header)
+    }
+
+    /// Writes the header of a frame to user space (`tun_vnet_hdr_put()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no room for it, `EFAULT` if the destination cannot be written.
+    #[inline]
+    pub(crate) fn write(&self, to: &mut IovIterDest<'_>, format: VnetFormat) -> Result {
+        let rest = format.size.checked_sub(SIZE).ok_or(EINVAL)?;
+        if to.len() < format.size {
+            return Err(EINVAL);
+        }
+        to.write_all(&self.encode(format.endian))?;
+        to.write_zeroes(rest)
     }
 
     /// Returns how many bytes the sender wants in the linear part: those of all headers, as far
