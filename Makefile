@@ -19,6 +19,8 @@ help:
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
+#:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
+#:                modules; "make test" does so if it is missing
 #:   shell        a shell in a test machine with the modules loaded
 #:   lint         check formatting, and run clippy, checkpatch and shellcheck
 #:   format       format the Rust sources
@@ -50,6 +52,9 @@ coverage:
 test-build:
 	@tools/testing/build/selftest
 
+kernel-debug:
+	@scripts/kernel-debug
+
 shell:
 	@tools/testing/vm/vm --modules rust --shell
 
@@ -62,4 +67,4 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test coverage test-build shell lint format clean
+.PHONY: help modules run test coverage test-build kernel-debug shell lint format clean

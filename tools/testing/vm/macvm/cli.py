@@ -43,18 +43,21 @@ def parse(args):
     args, command = split(args)
     parser = argparse.ArgumentParser(
         prog="vm", usage="vm --modules c|rust [options] (-- COMMAND... | --shell)",
-        description="Runs a command as root in a virtual machine with Debian's stock kernel.",
+        description="Runs a command as root in a virtual machine with Debian's stock kernel, "
+        "or one that finds faults.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )
     parser.add_argument("--modules", required=True, choices=kernel.VARIANTS,
                         help="whose tap.ko and macvtap.ko: the kernel's, ours, or one of ours")
+    parser.add_argument("--kernel", choices=kernel.SCRIPTS, default="stock",
+                        help="Debian's, or the one of scripts/kernel-debug (default: stock)")
     parser.add_argument("--module-dir", metavar="DIR",
-                        help="where our modules are (default: what scripts/build-modules --stock prints)")
+                        help="where our modules are (default: what scripts/build-modules prints)")
     parser.add_argument("--tree", metavar="DIR",
-                        help="the kernel (default: what scripts/kernel-prepare prints)")
+                        help="the kernel's tree (default: what its script prints)")
     parser.add_argument("--cpus", type=int, default=None, help="default: 2, or 1 with --icount")
     parser.add_argument("--memory", type=int, metavar="MB",
-                        help="default: 512, or 1024 with --qemu-guest")
+                        help="default: 512, or 1024 with --qemu-guest or --kernel debug")
     parser.add_argument("--timeout", type=float, metavar="S",
                         help=f"default: {COMMAND_SECONDS} for a command, none for a shell")
     parser.add_argument("--log", type=pathlib.Path, metavar="DIR",
@@ -145,26 +148,26 @@ def run_archive(file, options, config):
     tree.close()
 
 
-def initramfs(file, options, stock, config):
+def initramfs(file, options, linux, config):
     """Writes the whole initramfs: archives that never change, then this run's."""
     module_dir = None
     if kernel.VARIANTS[options.modules]:
-        module_dir = options.module_dir or script("build-modules", "--stock")
+        module_dir = options.module_dir or script("build-modules", f"--{options.kernel}")
     with tempfile.TemporaryDirectory() as scratch:
         own = pathlib.Path(scratch, "own")
         with open(own, "wb") as part:
             run_archive(part, options, config)
         for part in (
-            userland.archive(options.qemu_guest), stock.archive(options.modules, module_dir), own,
+            userland.archive(options.qemu_guest), linux.archive(options.modules, module_dir), own,
         ):
             with open(part, "rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
     file.flush()
 
 
-def machine(options, stock, image, log):
+def machine(options, linux, image, log):
     """QEMU's command line."""
-    boot = stock.boot_image()
+    boot = linux.boot_image()
     if options.icount:
         # One virtual nanosecond per instruction needs a single, emulated
         # processor.
@@ -173,7 +176,8 @@ def machine(options, stock, image, log):
     else:
         accel = qemu.accelerator(boot)
         cpus = options.cpus or 2
-    memory = options.memory or (1024 if options.qemu_guest else 512)
+    much = options.qemu_guest or options.kernel == "debug"
+    memory = options.memory or (1024 if much else 512)
     return qemu.command(boot, image, memory, options.append) + accel + [
         "-smp", str(cpus), "-serial", f"file:{log / 'console.log'}",
     ]
@@ -209,17 +213,17 @@ def judge(one, log):
 
 
 def run(options):
-    stock = kernel.Kernel(options.tree or script("kernel-prepare"))
+    linux = kernel.Kernel(options.tree or script(kernel.SCRIPTS[options.kernel]))
     log = log_directory(options).resolve()
-    one = attempt(options, stock, log)
+    one = attempt(options, linux, log)
     if one.stuck:
         os.replace(log / "console.log", log / "console-stuck.log")
         note("AGAIN", f"the machine {one.ended_by}: see console-stuck.log")
-        one = attempt(options, stock, log)
+        one = attempt(options, linux, log)
     return judge(one, log)
 
 
-def attempt(options, stock, log):
+def attempt(options, linux, log):
     """One machine, from its start to its end."""
     mode = "command"
     if options.shell:
@@ -228,10 +232,10 @@ def attempt(options, stock, log):
     timeout = options.timeout or (None if options.shell else COMMAND_SECONDS)
 
     with tempfile.NamedTemporaryFile() as image, open(log / "output.log", "wb") as record:
-        initramfs(image, options, stock, one.config())
-        command = machine(options, stock, image.name, log)
+        initramfs(image, options, linux, one.config())
+        command = machine(options, linux, image.name, log)
         (log / "command").write_text(one.command_line(command) + "\n")
-        note("VM", f"Linux {stock.release}, {options.modules} modules, log in {display(log)}")
+        note("VM", f"Linux {linux.release}, {options.modules} modules, log in {display(log)}")
         how = "KVM" if "kvm" in command else "emulated"
 
         def show(data):

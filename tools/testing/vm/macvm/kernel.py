@@ -19,6 +19,9 @@ WANTED = """
     virtio_net vrf vxlan
 """.split()
 
+# What makes the kernels that can be booted.
+SCRIPTS = {"stock": "kernel-prepare", "debug": "kernel-debug"}
+
 # Whose modules the machine has: the names of those that ours replace.
 VARIANTS = {
     "c": (),
@@ -29,7 +32,7 @@ VARIANTS = {
 
 
 class Kernel:
-    """A tree as scripts/kernel-prepare prints it."""
+    """A tree as the SCRIPTS print it."""
 
     def __init__(self, tree):
         self.tree = pathlib.Path(tree).resolve()
@@ -38,7 +41,8 @@ class Kernel:
         if not self.image.exists() or len(releases) != 1:
             raise VmError(
                 f"{tree} is not a prepared kernel (no debian/vmlinuz, or not one "
-                "debian/lib/modules/<release>): take what scripts/kernel-prepare prints"
+                "debian/lib/modules/<release>): take what scripts/kernel-prepare or "
+                "scripts/kernel-debug prints"
             )
         self.modules = releases[0].parent
         self.release = self.modules.name
