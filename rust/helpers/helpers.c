@@ -20,5 +20,11 @@
 #include "skb_array.c"
 #include "skbuff.c"
 #include "sock.c"
+#if IS_BUILTIN(CONFIG_KUNIT)
+#include "tun_vnet.c"
+#endif
 #include "uaccess.c"
+#if IS_BUILTIN(CONFIG_KUNIT)
+#include "virtio_net.c"
+#endif
 #include "wait.c"

@@ -14,6 +14,8 @@ pub mod class;
 pub mod compat;
 pub mod fs;
 pub mod iov;
+#[cfg(CONFIG_KUNIT = "y")]
+pub mod kunit;
 pub mod maple_tree;
 pub mod net;
 pub mod sync;

@@ -15,12 +15,19 @@ pub mod rtnl;
 mod skb_array;
 mod skbuff;
 pub mod sock;
+#[cfg(CONFIG_KUNIT = "y")]
+pub mod tun_vnet;
 mod xdp;
 
 pub use device::NetDevice;
 pub use drop_reason::DropReason;
 pub use namespace::Namespace;
 pub use skb_array::SkbArray;
+#[cfg(CONFIG_KUNIT = "y")]
+pub use skbuff::kunit::{
+    Offload,
+    Snapshot, //
+};
 pub use skbuff::{
     FlowKeys,
     IpSummed,

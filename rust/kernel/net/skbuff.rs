@@ -4,6 +4,9 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+#[cfg(CONFIG_KUNIT = "y")]
+pub(super) mod kunit;
+
 use super::{
     device::{
         Features,
@@ -459,7 +462,7 @@ impl SkBuff {
     ///
     /// Outside of this a packet that was made here has none, so it can outlive any.
     #[inline]
-    fn with_device<R>(
+    pub(super) fn with_device<R>(
         &mut self,
         device: &NetDevice,
         f: impl FnOnce(*mut bindings::sk_buff) -> R,
