@@ -38,6 +38,9 @@ mod socket;
 mod transmit;
 mod vnet;
 
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
+
 module! {
     type: Tap,
     name: "tap",
