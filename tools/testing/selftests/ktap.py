@@ -95,13 +95,15 @@ def parse(text):
             add(f"{group.name}: {complaint}", FAILED)
 
     for line in text.splitlines():
-        if line.startswith(_INDENT):
-            if inner:
-                inner.read(line.removeprefix(_INDENT))
-        elif match := _SUBTEST.fullmatch(line):
+        nested = line.startswith(_INDENT)
+        # KUnit names a group in its report, our suite before it.
+        if match := _SUBTEST.fullmatch(line.removeprefix(_INDENT)):
             if inner:
                 close(inner, ["no end"])
             inner = _Document(match[1])
+        elif nested:
+            if inner:
+                inner.read(line.removeprefix(_INDENT))
         elif outer.read(line):
             name, outcome = outer.results[-1]
             if not inner or inner.name != name:

@@ -10,6 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 
 import ktap  # noqa: E402
+import kunit  # noqa: E402
 from ktap import FAILED, PASSED, SKIPPED  # noqa: E402
 
 GOOD = """\
@@ -28,6 +29,37 @@ ok 1 first
     ok 1 - third
 ok 2 second
 """
+
+
+KUNIT = """\
+KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: first
+    # module: tap
+    1..1
+    ok 1 one
+ok 1 first
+    KTAP version 1
+    # Subtest: second
+    # module: tap
+    1..2
+    # two: ASSERTION FAILED at drivers/net/tap/tests.rs:1
+    Expected left == right to be true, but is false
+    not ok 1 two
+    ok 2 three
+# second: pass:1 fail:1 skip:0 total:2
+# Totals: pass:1 fail:1 skip:0 total:2
+not ok 2 second
+"""
+
+
+# Of a kernel that has suites of its own, which ran when it started.
+CONSOLE = (
+    "[    0.1] Linux\r\n[    1.234567] KTAP version 1\r\n[    1.234568] 1..0\r\n"
+    + "".join(f"[   12.000000] {line}\r\n" for line in KUNIT.splitlines())
+    + "[   13.000000] reboot: Power down\r\n"
+)
 
 
 class Parse(unittest.TestCase):
@@ -53,6 +85,18 @@ class Parse(unittest.TestCase):
             self.assertEqual(ktap.compare_data(good, ktap.parse(GOOD)), {name: FAILED})
             self.assertEqual(ktap.compare_data(ktap.parse(GOOD), good), {name: FAILED})
         self.assertIn("# -b\n# +c\nnot ok 1 first: two: same data", output.getvalue())
+
+    def test_kunit(self):
+        self.assertEqual(
+            ktap.parse(KUNIT),
+            {"first: one": PASSED, "second: two": FAILED, "second: three": PASSED},
+        )
+
+    def test_kunit_on_the_console(self):
+        self.assertEqual(ktap.parse(kunit.report(CONSOLE)), ktap.parse(KUNIT))
+
+    def test_no_kunit_on_the_console(self):
+        self.assertEqual(kunit.report("[    0.100000] Linux\r\n"), "")
 
     def test_failed_case(self):
         text = GOOD.replace("ok 1 one", "not ok 1 one").replace("ok 1 first", "not ok 1 first")
