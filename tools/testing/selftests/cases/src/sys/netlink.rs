@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Requests on rtnetlink sockets and their answers, and what is told unasked.
 
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -24,7 +25,11 @@ use nix::sys::socket::{
 use super::link::Link;
 use super::wait;
 
-const BUFFER_SIZE: usize = 1 << 16;
+thread_local! {
+    /// For answers: to make one each time takes longer than all else.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 1 << 16].into());
+}
+
 const RTMGRP_LINK: u32 = libc::RTMGRP_LINK as u32;
 const NETLINK_HEADER: usize = 16;
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -175,19 +180,20 @@ fn answer(socket: &OwnedFd) -> Result<Vec<LinkMessage>, Refusal> {
 
 /// What the kernel sends at once.
 fn receive(socket: &OwnedFd) -> nix::Result<Vec<NetlinkPayload<RouteNetlinkMessage>>> {
-    let mut buffer = vec![0; BUFFER_SIZE];
-    let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-    let mut rest = &buffer[..length];
-    let mut messages = Vec::new();
-    while !rest.is_empty() {
-        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-            .expect("a well-formed netlink message");
-        // Messages are aligned to four bytes.
-        let length = (message.header.length as usize + 3) & !3;
-        rest = &rest[length.min(rest.len())..];
-        messages.push(message.payload);
-    }
-    Ok(messages)
+    BUFFER.with_borrow_mut(|buffer| {
+        let length = recv(socket.as_raw_fd(), buffer, MsgFlags::empty())?;
+        let mut rest = &buffer[..length];
+        let mut messages = Vec::new();
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                .expect("a well-formed netlink message");
+            // Messages are aligned to four bytes.
+            let length = (message.header.length as usize + 3) & !3;
+            rest = &rest[length.min(rest.len())..];
+            messages.push(message.payload);
+        }
+        Ok(messages)
+    })
 }
 
 /// Hears of every change of a link in the network namespace it is made in.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A packet socket on one link: the far end of the wire.
 
+use std::cell::RefCell;
 use std::io::IoSliceMut;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -26,11 +27,15 @@ pub struct Received {
 }
 
 /// Every frame has a virtio-net header here, in both directions.
-pub struct PacketSocket(OwnedFd);
+pub struct PacketSocket {
+    socket: OwnedFd,
+    /// For what is received: to make one each time takes longer than all else.
+    buffer: RefCell<Box<[u8]>>,
+}
 
 impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
@@ -54,7 +59,10 @@ impl PacketSocket {
             SOCKET_BUFFER,
         );
         bind(&socket, link, protocol);
-        PacketSocket(socket)
+        PacketSocket {
+            socket,
+            buffer: RefCell::new(vec![0; BUFFER_SIZE].into()),
+        }
     }
 
     pub fn send(&self, frame: &[u8]) {
@@ -85,7 +93,7 @@ impl PacketSocket {
     }
 
     pub fn try_receive(&self) -> nix::Result<Received> {
-        let mut buffer = vec![0; BUFFER_SIZE];
+        let mut buffer = self.buffer.borrow_mut();
         let mut control = [0u64; 16];
         let mut vector = [IoSliceMut::new(&mut buffer)];
         // SAFETY: All zeroes are a valid message header.
@@ -95,7 +103,7 @@ impl PacketSocket {
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = mem::size_of_val(&control);
         // SAFETY: The header describes buffers that outlive the call.
-        let done = unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut message, 0) };
+        let done = unsafe { libc::recvmsg(self.socket.as_raw_fd(), &mut message, 0) };
         let length = Errno::result(done)? as usize;
         let tag = vlan_tag(&message);
         let header = VnetHeader::from_bytes(&buffer);

@@ -24,6 +24,7 @@ pub fn first(world: &mut World) {
 }
 
 pub fn create(world: &mut World) -> String {
+    world.links_changed = true;
     let slot = world.rng.usize(..SLOTS);
     if world.slots[slot].is_some() {
         return delete(world, slot);
@@ -92,6 +93,7 @@ const CHANGES: &[(u32, Change)] = &[
 ];
 
 pub fn change(world: &mut World) -> String {
+    world.links_changed = true;
     let slot = world.rng.usize(..SLOTS);
     let change = weighted(&mut world.rng, CHANGES);
     change(world, slot)
@@ -191,6 +193,7 @@ fn rewire(world: &mut World) -> String {
 
 /// Puts everything into a state in which frames flow.
 pub fn mend(world: &mut World) -> String {
+    world.links_changed = true;
     let mut results = vec![];
     for link in [&world.wire().lower, &world.wire().peer_link] {
         results.push(link.set_up(true));

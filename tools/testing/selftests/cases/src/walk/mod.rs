@@ -21,6 +21,7 @@ mod wire;
 mod world;
 mod writes;
 
+use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::exit;
@@ -38,15 +39,25 @@ pub fn parse_seeds(text: &str) -> Option<RangeInclusive<u64>> {
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
+/// How many lines are written at once: in an emulated machine, to write one
+/// takes longer than most steps.
+const LINES: usize = 20;
+
 /// Each seed's walk in a process and in network namespaces of its own. Returns
 /// whether all came to their ends.
 pub fn run(driver: Driver, seeds: RangeInclusive<u64>, steps: usize) -> bool {
     let mut ended = true;
+    // Who looks at one seed wants to see the last step before the kernel dies.
+    let lines = if seeds.start() == seeds.end() {
+        1
+    } else {
+        LINES
+    };
     for seed in seeds {
         // SAFETY: This process has one thread, so the child may do anything.
         match unsafe { fork() }.expect("fork") {
             ForkResult::Child => {
-                let walked = panic::catch_unwind(AssertUnwindSafe(|| walk(driver, seed, steps)));
+                let walked = panic::catch_unwind(AssertUnwindSafe(|| walk(driver, seed, steps, lines)));
                 exit(if walked.is_ok() { 0 } else { 1 })
             }
             ForkResult::Parent { child } => {
@@ -58,15 +69,53 @@ pub fn run(driver: Driver, seeds: RangeInclusive<u64>, steps: usize) -> bool {
     ended
 }
 
-fn walk(driver: Driver, seed: u64, steps: usize) {
+fn walk(driver: Driver, seed: u64, steps: usize, lines: usize) {
     process::pin_to_first_cpu();
-    println!("seed {seed}");
+    let mut log = Log::new(lines);
+    log.line(format_args!("seed {seed}"));
     let mut world = World::new(driver, seed);
     links::first(&mut world);
-    println!("0{}", world.observe());
+    log.line(format_args!("0{}", world.observe()));
     for number in 1..=steps {
         let what = steps::take(&mut world);
-        println!("{number} {what}{}", world.observe());
+        log.line(format_args!("{number} {what}{}", world.observe()));
     }
-    println!("end {}", world.totals());
+    log.line(format_args!("end {}", world.totals()));
+}
+
+struct Log {
+    text: String,
+    lines: usize,
+    most: usize,
+}
+
+impl Log {
+    fn new(most: usize) -> Log {
+        Log {
+            text: String::new(),
+            lines: 0,
+            most,
+        }
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        writeln!(self.text, "{line}").expect("a line");
+        self.lines += 1;
+        if self.lines == self.most {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        print!("{}", self.text);
+        self.text.clear();
+        self.lines = 0;
+    }
+}
+
+impl Drop for Log {
+    /// A panic comes by here, too.
+    fn drop(&mut self) {
+        self.flush();
+    }
 }

@@ -68,10 +68,10 @@ pub fn read(world: &mut World) -> String {
 /// Reads all frames of all files.
 pub fn drain(world: &mut World) -> String {
     let mut what = "drain".to_owned();
+    let mut buffer = vec![UNTOUCHED; WHOLE];
     for at in 0..world.files.len() {
         let (mut frames, mut sum) = (0, 0);
         loop {
-            let mut buffer = vec![UNTOUCHED; WHOLE];
             match world.files[at].tap.read(&mut buffer) {
                 Ok(length) => {
                     frames += 1;
@@ -101,17 +101,23 @@ fn once(world: &mut World, at: usize, way: Way, size: usize) -> (nix::Result<usi
     let mut buffer = vec![UNTOUCHED; size];
     let result = take(file, way, &mut buffer)
         .map(|length| differences::length_read(world.driver, file.header(), size, length));
-    let changed = buffer
-        .iter()
-        .rposition(|&byte| byte != UNTOUCHED)
-        .map_or(0, |last| last + 1);
-    let sum = digest(&buffer[..changed]);
+    let sum = digest(touched(&buffer));
     let text = match result {
         Ok(length) => format!(" {length} {sum:08x}"),
         Err(error) => format!(" {error:?} {sum:08x}"),
     };
     world.frames_read += usize::from(result.is_ok_and(|length| length > 0));
     (result, text)
+}
+
+/// Up to the last byte that was written.
+fn touched(mut buffer: &[u8]) -> &[u8] {
+    const BLOCK: [u8; 256] = [UNTOUCHED; 256];
+    while let Some(rest) = buffer.strip_suffix(&BLOCK) {
+        buffer = rest;
+    }
+    let last = buffer.iter().rposition(|&byte| byte != UNTOUCHED);
+    &buffer[..last.map_or(0, |last| last + 1)]
 }
 
 fn take(file: &File, way: Way, buffer: &mut [u8]) -> nix::Result<usize> {

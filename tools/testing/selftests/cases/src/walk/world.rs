@@ -54,6 +54,8 @@ pub struct World {
     next_index: u32,
     pub home: Netns,
     pub away: Netns,
+    /// A link's carrier may be another one.
+    pub links_changed: bool,
     /// This step's frames may have been segmented.
     pub segmented: bool,
     /// This step's writes are to be tried again.
@@ -80,6 +82,7 @@ impl World {
             home,
             away,
             rng,
+            links_changed: true,
             segmented: false,
             retried: false,
             frames_read: 0,
@@ -111,7 +114,14 @@ impl World {
 
     /// Waits until nothing is on its way: no frame, and no link whose carrier has
     /// changed but not its queues.
-    pub fn settle(&self) {
+    pub fn settle(&mut self) {
+        if std::mem::take(&mut self.links_changed) {
+            self.settle_links();
+        }
+        self.barrier.wait();
+    }
+
+    fn settle_links(&self) {
         // A change goes from one end of the wire to the other, and up.
         for _ in 0..2 {
             // The kernel catches up with a link's carrier before it answers.
@@ -122,7 +132,6 @@ impl World {
                 self.at(slot, |slot| slot.link.get().map(drop));
             }
         }
-        self.barrier.wait();
     }
 
     /// The last line of the log.
