@@ -34,6 +34,17 @@ impl VnetHeader {
         bytes
     }
 
+    /// In the other byte order.
+    pub fn swapped(self) -> Self {
+        VnetHeader {
+            hdr_len: self.hdr_len.swap_bytes(),
+            gso_size: self.gso_size.swap_bytes(),
+            csum_start: self.csum_start.swap_bytes(),
+            csum_offset: self.csum_offset.swap_bytes(),
+            ..self
+        }
+    }
+
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let word = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
         VnetHeader {

@@ -17,6 +17,7 @@ pub mod netns;
 pub mod packet;
 pub mod pass;
 pub mod process;
+pub mod ring;
 pub mod sctp;
 pub mod tap;
 pub mod uevent;

@@ -41,6 +41,13 @@ pub struct Blocked<T> {
 
 impl<T: Send + 'static> Blocked<T> {
     pub fn start(system_call: libc::c_long, call: impl FnOnce() -> T + Send + 'static) -> Self {
+        let blocked = Blocked::start_any(system_call, call);
+        blocked.wait_asleep();
+        blocked
+    }
+
+    /// It may as well return at once.
+    pub fn start_any(system_call: libc::c_long, call: impl FnOnce() -> T + Send + 'static) -> Self {
         let (identity, thread) = mpsc::channel();
         let (sender, result) = mpsc::channel();
         thread::spawn(move || {
@@ -48,22 +55,33 @@ impl<T: Send + 'static> Blocked<T> {
             // The test may have ended and no longer care.
             let _ = sender.send(call());
         });
-        let blocked = Blocked {
+        Blocked {
             thread: thread.recv().expect("the thread's identity"),
             system_call,
             result,
-        };
-        blocked.wait_asleep();
-        blocked
+        }
     }
 
     pub fn wait_asleep(&self) {
-        let path = format!("/proc/self/task/{}/syscall", self.thread);
-        let prefix = format!("{} ", self.system_call);
-        // It reads "running" while the thread is not asleep.
         wait::until("a thread to fall asleep in its system call", || {
-            fs::read_to_string(&path).is_ok_and(|state| state.starts_with(&prefix))
+            self.is_asleep()
         });
+    }
+
+    fn is_asleep(&self) -> bool {
+        let state = fs::read_to_string(format!("/proc/self/task/{}/syscall", self.thread));
+        // It reads "running" while the thread is not asleep.
+        state.is_ok_and(|state| state.starts_with(&format!("{} ", self.system_call)))
+    }
+
+    /// The result, or none if the call sleeps.
+    pub fn result_unless_asleep(&self) -> Option<T> {
+        let mut result = None;
+        wait::until("a thread to end or to fall asleep", || {
+            result = self.result.try_recv().ok();
+            result.is_some() || self.is_asleep()
+        });
+        result
     }
 
     pub fn result(self) -> T {

@@ -2,11 +2,14 @@
 //! An open /dev/tapN: one queue of a macvtap link.
 
 use std::fs::OpenOptions;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::poll::PollFlags;
 
 use super::link::{Link, Mac};
@@ -163,6 +166,34 @@ impl Tap {
         // SAFETY: writev() changes no memory.
         let done = unsafe { libc::writev(self.as_raw_fd(), vectors.as_ptr(), 2) };
         Errno::result(done).map(|done| done as usize)
+    }
+
+    /// readv() into pieces of these lengths, one behind the other.
+    pub fn read_pieces(&self, mut buffer: &mut [u8], lengths: &[usize]) -> nix::Result<usize> {
+        let mut pieces = vec![];
+        for &length in lengths {
+            let (piece, rest) = mem::take(&mut buffer).split_at_mut(length);
+            pieces.push(IoSliceMut::new(piece));
+            buffer = rest;
+        }
+        nix::sys::uio::readv(self, &mut pieces)
+    }
+
+    /// writev() from pieces of these lengths, one behind the other.
+    pub fn write_pieces(&self, mut bytes: &[u8], lengths: &[usize]) -> nix::Result<usize> {
+        let mut pieces = vec![];
+        for &length in lengths {
+            let (piece, rest) = bytes.split_at(length);
+            pieces.push(IoSlice::new(piece));
+            bytes = rest;
+        }
+        nix::sys::uio::writev(self, &pieces)
+    }
+
+    /// F_SETFL, and what F_GETFL says afterwards.
+    pub fn set_status(&self, flags: OFlag) -> nix::Result<i32> {
+        fcntl(self, FcntlArg::F_SETFL(flags))?;
+        fcntl(self, FcntlArg::F_GETFL)
     }
 
     pub fn set_nonblocking(&self, on: bool) {

@@ -5,9 +5,10 @@
 //! =============================  ============================================
 //! Minor numbers                  are not printed.
 //! A tag that is cut off          [`length_read`]
+//! A tag to a bad address         [`tag_is_bad`]
 //! Segments that find no room     [`hidden_counters`]
 //! Writes to be tried again       [`hidden_counters`]
-//! Header off with frames queued  `ioctls::call` reads them first.
+//! Header, offloads turned off    `ioctls` reads all frames first.
 //! Frames left in a closed file   `files::close` reads all frames first.
 //! Packets without a description  `frames::GSO_TYPES` has none.
 //! Everything else                is about time, which is not printed.
@@ -34,6 +35,12 @@ pub fn length_read(driver: Driver, header: usize, buffer: usize, length: usize) 
     }
 }
 
+/// Whether a read fails that succeeds in C: the buffer is good up to `good`,
+/// which lies in a frame's tag.
+pub fn tag_is_bad(header: usize, good: usize) -> bool {
+    (header + BEFORE_TAG..header + WITH_TAG).contains(&good)
+}
+
 /// The counters that are not compared after this step.
 pub fn hidden_counters(segmented: bool, retried: bool) -> Vec<&'static str> {
     let mut hidden = vec![];
@@ -43,7 +50,7 @@ pub fn hidden_counters(segmented: bool, retried: bool) -> Vec<&'static str> {
         hidden.extend(["rx_errors", "rx_dropped"]);
     }
     if retried {
-        // C counts writes that fail with EAGAIN.
+        // C counts writes that fail with EAGAIN or are interrupted.
         hidden.push("tx_dropped");
     }
     hidden

@@ -4,10 +4,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::random::{happens, pick};
+use nix::fcntl::OFlag;
+use nix::poll::PollFlags;
+
+use super::random::{happens, pick, weighted};
 use super::world::{World, MACS, SLOTS};
 use super::{inject, reads};
 use crate::sys::tap::Tap;
+use crate::sys::wait;
 use crate::vnet;
 
 /// More would only make each of them less interesting.
@@ -21,6 +25,33 @@ const TRIES: usize = 3;
 pub struct Settings {
     pub vnet: bool,
     pub header_size: i32,
+    /// TUNSETVNETLE and TUNSETVNETBE.
+    pub little: bool,
+    pub big: bool,
+    pub nonblocking: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            vnet: true,
+            header_size: vnet::SIZE as i32,
+            little: false,
+            big: false,
+            nonblocking: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Of the headers' fields; it is the machine's own order for a start.
+    pub fn swapped(self) -> bool {
+        if cfg!(target_endian = "little") {
+            self.big && !self.little
+        } else {
+            self.little
+        }
+    }
 }
 
 pub struct File {
@@ -44,6 +75,11 @@ impl File {
             0
         }
     }
+
+    /// Whether the calls of these events must not be made on this thread.
+    pub fn would_block(&self, events: PollFlags) -> bool {
+        !self.settings.get().nonblocking && wait::events_now(&self.tap, events).is_empty()
+    }
 }
 
 pub fn open(world: &mut World) -> String {
@@ -59,11 +95,7 @@ pub fn open(world: &mut World) -> String {
     match Tap::open_path(link.node(), libc::O_NONBLOCK) {
         Err(error) => format!("{name}: {error:?}"),
         Ok(tap) => {
-            let settings = Settings {
-                vnet: true,
-                header_size: vnet::SIZE as i32,
-            };
-            let settings = Rc::new(Cell::new(settings));
+            let settings = Rc::new(Cell::new(Settings::default()));
             let id = add(world, |id| File {
                 id,
                 tap,
@@ -78,7 +110,9 @@ pub fn open(world: &mut World) -> String {
 
 fn add(world: &mut World, file: impl FnOnce(usize) -> File) -> usize {
     world.opened += 1;
-    world.files.push(file(world.opened));
+    let file = file(world.opened);
+    world.wakeups.watch(&file.tap, world.opened);
+    world.files.push(file);
     world.opened
 }
 
@@ -98,6 +132,31 @@ pub fn duplicate(world: &mut World) -> String {
         index,
     });
     format!("dup f{old}: f{id}")
+}
+
+/// F_SETFL: from now on, whoever reads or writes may have to wait.
+pub fn set_status(world: &mut World) -> String {
+    let Some(at) = any(world) else {
+        return "status: no file".into();
+    };
+    let flags = weighted(
+        &mut world.rng,
+        &[
+            (4, OFlag::O_NONBLOCK),
+            (4, OFlag::empty()),
+            (1, OFlag::O_NONBLOCK | OFlag::O_APPEND | OFlag::O_ASYNC),
+            (1, OFlag::O_NONBLOCK | OFlag::O_DIRECT),
+        ],
+    );
+    let file = &world.files[at];
+    let result = file.tap.set_status(flags);
+    if result.is_ok() {
+        file.settings.set(Settings {
+            nonblocking: flags.contains(OFlag::O_NONBLOCK),
+            ..file.settings.get()
+        });
+    }
+    format!("status f{} {flags:?}: {result:x?}", file.id)
 }
 
 /// In C, a file that still has frames when it is closed, and whose own frames

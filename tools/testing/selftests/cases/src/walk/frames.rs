@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Frames and virtio-net headers, good ones and bad ones.
 
+use std::mem;
+
 use fastrand::Rng;
 
 use super::random::{happens, pick, weighted};
@@ -28,9 +30,7 @@ const WORDS: &[u16] = &[
 ];
 const FLAGS: &[u8] = &[0, 1, 2, 3, 4, 0x80, 0xff];
 
-/// No UDP fragmentation for IPv6: every fragment gets a number that is another
-/// after each boot. See `without_fragments()`.
-pub const GSO_TYPES: &[u8] = &[
+const GSO_TYPES: &[u8] = &[
     vnet::GSO_NONE,
     vnet::GSO_TCPV4,
     vnet::GSO_TCPV6,
@@ -113,10 +113,62 @@ pub fn good(rng: &mut Rng, source: Mac, destination: Mac) -> Frame {
         kind: name,
         segmented: matches!(kind, Kind::Gso),
     };
-    if happens(rng, 20) {
+    if kind_is_udp(kind, packet.protocol) && happens(rng, 25) {
+        made.header.gso_type = vnet::GSO_UDP;
+        made.kind += " fragments";
+    }
+    if !matches!(kind, Kind::Raw) && is_ipv6(packet.protocol) && happens(rng, 15) {
+        add_fragment_header(&mut made);
+    }
+    for percent in [20, 30] {
+        if !happens(rng, percent) {
+            break;
+        }
         tag(rng, &mut made);
     }
     made
+}
+
+fn kind_is_udp(kind: Kind, protocol: Protocol) -> bool {
+    matches!(kind, Kind::Gso) && !protocol.is_tcp()
+}
+
+fn is_ipv6(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Tcp6 | Protocol::Udp6)
+}
+
+const IPV6_HEADER: usize = 40;
+const FRAGMENT_HEADER: usize = 8;
+const FRAGMENT: u8 = 44;
+
+/// Of a packet that is not a fragment, but could be one.
+fn add_fragment_header(frame: &mut Frame) {
+    let header = &mut frame.bytes[ETHERNET_HEADER..];
+    let length = u16::from_be_bytes([header[4], header[5]]).saturating_add(FRAGMENT_HEADER as u16);
+    header[4..6].copy_from_slice(&length.to_be_bytes());
+    let protocol = mem::replace(&mut header[6], FRAGMENT);
+    let at = ETHERNET_HEADER + IPV6_HEADER;
+    frame.bytes.splice(at..at, [protocol, 0, 0, 0, 1, 2, 3, 4]);
+    frame.kind += " atomic";
+    move_headers(frame, FRAGMENT_HEADER as u16);
+}
+
+/// Of a frame as it came out, what is the same after each boot: fragments of
+/// UDP over IPv6 get numbers that are not.
+pub fn comparable(bytes: &mut [u8]) -> &[u8] {
+    const IPV6: [u8; 2] = [0x86, 0xdd];
+    // Behind a virtio-net header, and tags, whatever length they have.
+    let starts = bytes.windows(2).take(64).enumerate();
+    let fragment = starts
+        .filter(|(_, word)| *word == IPV6)
+        .map(|(at, _)| at + IPV6.len())
+        .find(|at| bytes.get(at + 6) == Some(&FRAGMENT));
+    if let Some(start) = fragment {
+        let from = (start + IPV6_HEADER + 4).min(bytes.len());
+        let to = (from + 4).min(bytes.len());
+        bytes[from..to].fill(0);
+    }
+    bytes
 }
 
 fn tag(rng: &mut Rng, frame: &mut Frame) {
@@ -124,9 +176,14 @@ fn tag(rng: &mut Rng, frame: &mut Frame) {
     let tci = pick(rng, &[0, 1, 100, 0x2064, 0xffff]);
     frame.bytes = frame::tagged(&frame.bytes, tpid, tci);
     frame.kind += &format!(" tag {tpid:x}/{tci:x}");
+    move_headers(frame, 4);
+}
+
+/// There are so many bytes more before the transport header.
+fn move_headers(frame: &mut Frame, by: u16) {
     if frame.header.flags & vnet::F_NEEDS_CSUM != 0 {
-        frame.header.csum_start += 4;
-        frame.header.hdr_len += if frame.segmented { 4 } else { 0 };
+        frame.header.csum_start += by;
+        frame.header.hdr_len += if frame.segmented { by } else { 0 };
     }
 }
 
@@ -134,13 +191,14 @@ fn tag(rng: &mut Rng, frame: &mut Frame) {
 pub fn spoil(rng: &mut Rng, frame: &mut Frame) {
     for _ in 0..rng.usize(1..4) {
         let header = &mut frame.header;
-        match rng.u32(..7) {
+        match rng.u32(..8) {
             0 => header.flags = pick(rng, FLAGS),
             1 => header.gso_type = pick(rng, GSO_TYPES),
             2 => header.hdr_len = word(rng),
             3 => header.gso_size = word(rng),
             4 => header.csum_start = word(rng),
             5 => header.csum_offset = word(rng),
+            6 => *header = header.swapped(),
             _ => {
                 let length = rng.usize(..=frame.bytes.len().min(80));
                 frame.bytes.truncate(length);
@@ -149,7 +207,6 @@ pub fn spoil(rng: &mut Rng, frame: &mut Frame) {
     }
     frame.kind += " spoilt";
     frame.segmented = true;
-    without_fragments(&mut frame.header, &frame.bytes);
 }
 
 fn word(rng: &mut Rng) -> u16 {
@@ -157,20 +214,6 @@ fn word(rng: &mut Rng) -> u16 {
         pick(rng, WORDS)
     } else {
         rng.u16(..)
-    }
-}
-
-/// See [`GSO_TYPES`].
-fn without_fragments(header: &mut VnetHeader, bytes: &[u8]) {
-    let ipv6 = bytes
-        .iter()
-        .skip(ETHERNET_HEADER - 2)
-        .take(8)
-        .collect::<Vec<_>>()
-        .windows(2)
-        .any(|pair| *pair[0] == 0x86 && *pair[1] == 0xdd);
-    if ipv6 && header.gso_type & !vnet::GSO_ECN == vnet::GSO_UDP {
-        header.gso_type = vnet::GSO_UDP_L4;
     }
 }
 
@@ -183,7 +226,7 @@ pub fn destination(rng: &mut Rng) -> Mac {
             (4, MACS[0]),
             (4, MACS[1]),
             (4, MACS[2]),
-            (4, PEER_MAC),
+            (8, PEER_MAC),
             (2, [0xff; 6]),
             (1, [0x01, 0x00, 0x5e, 0, 0, 0x01]),
             (1, OTHER_MAC),

@@ -10,7 +10,12 @@ use crate::vnet::VnetHeader;
 
 /// Some frames that are all the same.
 pub fn plain(world: &mut World, destination: Mac, frames: usize) -> String {
-    let bytes = frame::raw(destination, PEER_MAC, 100);
+    some(world, destination, 100, frames)
+}
+
+/// The same, of this length.
+pub fn some(world: &mut World, destination: Mac, length: usize, frames: usize) -> String {
+    let bytes = frame::raw(destination, PEER_MAC, length);
     let results: Vec<_> = (0..frames)
         .map(|_| world.wire().peer.try_send(VnetHeader::default(), &bytes))
         .collect();

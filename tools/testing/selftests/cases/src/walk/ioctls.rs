@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //! ioctls, with arguments good and bad.
 
+use std::os::fd::AsRawFd;
+
 use nix::errno::Errno;
 
 use super::files::{self, Settings};
 use super::random::{digest, happens, pick, weighted};
 use super::reads;
 use super::world::{World, MACS};
-use crate::sys::compat;
 use crate::sys::memory::{Guarded, KERNEL, UNMAPPED};
 use crate::sys::tap::{IfReq, Tap};
+use crate::sys::{compat, ethtool};
 
 const TAP_NO_PI: i32 = libc::IFF_TAP | libc::IFF_NO_PI;
 const IFREQ: usize = size_of::<IfReq>();
@@ -26,7 +28,12 @@ enum Kind {
     Address,
     /// A number, one of these.
     Value(&'static [usize]),
+    /// A number of some of these bits.
+    Combination(usize),
 }
+
+/// All TUN_F_* that there are for a tap.
+const OFFLOADS: usize = 0x7f;
 
 const SWITCHES: &[i32] = &[0, 1, 2, -1, i32::MIN];
 
@@ -44,8 +51,9 @@ const REQUESTS: &[(u32, (&str, u64, Kind))] = &[
     (4, ("TUNSETSNDBUF", libc::TUNSETSNDBUF, Kind::Int(&[
         -1, 0, 1, 100, 2000, 5000, 20_000, 100_000, 1_000_000, i32::MAX, i32::MIN,
     ]))),
-    (6, ("TUNSETOFFLOAD", libc::TUNSETOFFLOAD, Kind::Value(&[
-        0, 1, 2, 3, 5, 7, 9, 0xf, 0x1f, 0x10, 0x21, 0x41, 0x61, 0x7f, 0x7f, 0x80, 0x100, usize::MAX,
+    (4, ("TUNSETOFFLOAD", libc::TUNSETOFFLOAD, Kind::Combination(OFFLOADS))),
+    (2, ("TUNSETOFFLOAD", libc::TUNSETOFFLOAD, Kind::Value(&[
+        0, 1, 7, 0x7f, 0x7f, 0x80, 0x100, 0xffff_ffff, usize::MAX,
     ]))),
     (2, ("TUNGETVNETHDRSZ", libc::TUNGETVNETHDRSZ, Kind::Int(&[0, -1]))),
     (4, ("TUNSETVNETHDRSZ", libc::TUNSETVNETHDRSZ, Kind::Int(&[
@@ -94,9 +102,11 @@ pub fn call(world: &mut World) -> String {
     let bytes = match kind {
         Kind::Value(values) => {
             let value = pick(&mut world.rng, values);
-            let file = &world.files[at];
-            let result = file.tap.ioctl(request, value);
-            return format!("ioctl f{} {name} {value:#x}: {result:?}", file.id);
+            return call_with_value(world, at, name, request, way, value);
+        }
+        Kind::Combination(bits) => {
+            let value = world.rng.usize(..) & bits;
+            return call_with_value(world, at, name, request, way, value);
         }
         Kind::Int(values) => pick(&mut world.rng, values).to_ne_bytes().to_vec(),
         Kind::Flags(values) => {
@@ -127,10 +137,37 @@ pub fn call(world: &mut World) -> String {
                 " {}",
                 i32::from_ne_bytes([after[0], after[1], after[2], after[3]])
             ),
-            _ => format!(" {:08x}", digest(after)),
+            _ => format!(" {:016x}", digest(after)),
         };
     }
     what
+}
+
+fn call_with_value(
+    world: &mut World,
+    at: usize,
+    name: &str,
+    request: u64,
+    way: Way,
+    value: usize,
+) -> String {
+    if request == libc::TUNSETOFFLOAD {
+        // What was received for offloads is handed out as it is in C.
+        reads::drain(world);
+    }
+    let file = &world.files[at];
+    let (way, result) = match way {
+        Way::Compat if u32::try_from(value).is_ok() => (
+            "compat ",
+            compat::ioctl(file.tap.as_raw_fd(), request, value),
+        ),
+        _ => ("", file.tap.ioctl(request, value)),
+    };
+    let features = world.at(file.slot, |slot| ethtool::features(&slot.link));
+    format!(
+        "ioctl f{} {name} {way}{value:#x}: {result:?}, {features:x?}",
+        file.id
+    )
 }
 
 /// How much memory [`Guarded`] makes of an ifreq's size.
@@ -148,7 +185,7 @@ fn hand_over(
     let address = memory.put_at_tail(bytes);
     match way {
         Way::Good => tap.ioctl(request, address),
-        Way::Compat => compat::ioctl(std::os::fd::AsRawFd::as_raw_fd(tap), request, address),
+        Way::Compat => compat::ioctl(tap.as_raw_fd(), request, address),
         Way::BeyondTheEnd => tap.ioctl(request, address + 1),
         Way::Unmapped => tap.ioctl(request, UNMAPPED),
         Way::Kernel => tap.ioctl(request, KERNEL),
@@ -183,6 +220,14 @@ fn learn(world: &mut World, at: usize, request: u64, bytes: &[u8]) {
         },
         libc::TUNSETVNETHDRSZ => Settings {
             header_size: int,
+            ..old
+        },
+        libc::TUNSETVNETLE => Settings {
+            little: int != 0,
+            ..old
+        },
+        libc::TUNSETVNETBE => Settings {
+            big: int != 0,
             ..old
         },
         _ => old,

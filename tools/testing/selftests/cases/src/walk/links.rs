@@ -3,17 +3,29 @@
 
 use std::os::fd::AsRawFd;
 
-use netlink_packet_route::link::{InfoMacVtap, LinkAttribute, MacVtapMode};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoMacVtap, LinkAttribute, LinkInfo, MacVtapFlags, MacVtapMacAddressMode,
+    MacVtapMode,
+};
 
 use super::files;
 use super::observe::Seen;
 use super::random::{happens, pick, weighted};
 use super::wire::Wire;
 use super::world::{Slot, World, MACS, NAMES, SLOTS};
-use crate::sys::link::{Link, Macvtap};
+use crate::sys::ethtool;
+use crate::sys::link::{Link, Macvtap, OTHER_MAC, PEER_MAC};
 
 const LENGTHS: &[u32] = &[0, 1, 2, 3, 10, 100, 500, 500, 1000, 32767, 32768];
 const MTUS: &[u32] = &[0, 67, 68, 100, 1000, 1500, 1500, 9000, 65535, 65536];
+
+const MODES: &[(u32, MacVtapMode)] = &[
+    (8, MacVtapMode::Bridge),
+    (2, MacVtapMode::Vepa),
+    (2, MacVtapMode::Private),
+    (1, MacVtapMode::Passthrough),
+    (3, MacVtapMode::Source),
+];
 
 /// The links that a walk starts with: all of them, as they mostly are.
 pub fn first(world: &mut World) {
@@ -29,16 +41,7 @@ pub fn create(world: &mut World) -> String {
     if world.slots[slot].is_some() {
         return delete(world, slot);
     }
-    let mode = weighted(
-        &mut world.rng,
-        &[
-            (8, MacVtapMode::Bridge),
-            (2, MacVtapMode::Vepa),
-            (2, MacVtapMode::Private),
-            (1, MacVtapMode::Passthrough),
-            (1, MacVtapMode::Source),
-        ],
-    );
+    let mode = weighted(&mut world.rng, MODES);
     let length = pick(&mut world.rng, LENGTHS);
     let up = happens(&mut world.rng, 85);
     make(world, slot, mode, length, up)
@@ -90,6 +93,9 @@ const CHANGES: &[(u32, Change)] = &[
     (2, rename),
     (3, move_over),
     (4, wire),
+    (3, mode),
+    (3, sources),
+    (3, features),
 ];
 
 pub fn change(world: &mut World) -> String {
@@ -137,6 +143,78 @@ fn rename(world: &mut World, slot: usize) -> String {
         slot.link.name = name.into();
     }
     format!("rename w{slot} {name}: {result:?}")
+}
+
+fn set_data(world: &World, slot: usize, data: Vec<InfoMacVtap>) -> String {
+    set(
+        world,
+        slot,
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::MacVtap),
+            LinkInfo::Data(InfoData::MacVtap(data)),
+        ]),
+    )
+}
+
+/// Its mode, or its flags.
+fn mode(world: &mut World, slot: usize) -> String {
+    let data = if happens(&mut world.rng, 70) {
+        InfoMacVtap::Mode(weighted(&mut world.rng, MODES))
+    } else {
+        let (promiscuous, destination) = (MacVtapFlags::NoPromisc, MacVtapFlags::NoDst);
+        InfoMacVtap::Flags(pick(
+            &mut world.rng,
+            &[
+                MacVtapFlags::empty(),
+                promiscuous,
+                destination,
+                promiscuous | destination,
+                MacVtapFlags::from_bits_retain(4),
+            ],
+        ))
+    };
+    set_data(world, slot, vec![data])
+}
+
+/// The list of senders that it listens to in source mode.
+fn sources(world: &mut World, slot: usize) -> String {
+    let mut addresses = MACS.to_vec();
+    addresses.extend([PEER_MAC, PEER_MAC, OTHER_MAC, [0xff; 6]]);
+    let address = pick(&mut world.rng, &addresses);
+    let list = addresses[world.rng.usize(..4)..]
+        .iter()
+        .map(|&address| InfoMacVtap::MacAddr(address));
+    let data = match world.rng.u32(..6) {
+        0 => vec![InfoMacVtap::MacAddrMode(MacVtapMacAddressMode::Flush)],
+        1 => vec![
+            InfoMacVtap::MacAddrMode(MacVtapMacAddressMode::Set),
+            InfoMacVtap::MacAddrData(list.collect()),
+        ],
+        2 => vec![
+            InfoMacVtap::MacAddrMode(MacVtapMacAddressMode::Del),
+            InfoMacVtap::MacAddr(address),
+        ],
+        _ => vec![
+            InfoMacVtap::MacAddrMode(MacVtapMacAddressMode::Add),
+            InfoMacVtap::MacAddr(address),
+        ],
+    };
+    set_data(world, slot, data)
+}
+
+/// An offload of the lower device or of the macvtap link.
+fn features(world: &mut World, slot: usize) -> String {
+    let (name, command) = pick(&mut world.rng, ethtool::SWITCHES);
+    let on = happens(&mut world.rng, 60);
+    let result = if happens(&mut world.rng, 50) {
+        let lower = &world.wire().lower;
+        format!("lower: {:?}", ethtool::switch(lower, command, on))
+    } else {
+        let result = world.at(slot, |slot| ethtool::switch(&slot.link, command, on));
+        format!("w{slot}: {result:?}")
+    };
+    let features = world.at(slot, |slot| ethtool::features(&slot.link));
+    format!("offload {name} {on} {result}, w{slot} {features:x?}")
 }
 
 /// To the other network namespace and back.
@@ -198,6 +276,9 @@ pub fn mend(world: &mut World) -> String {
     for link in [&world.wire().lower, &world.wire().peer_link] {
         results.push(link.set_up(true));
         results.push(link.set(LinkAttribute::Mtu(65535)));
+        for &(_, command) in ethtool::SWITCHES {
+            results.push(ethtool::switch(link, command, true));
+        }
     }
     let mut what = String::new();
     for slot in 0..SLOTS {

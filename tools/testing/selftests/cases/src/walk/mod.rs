@@ -7,6 +7,8 @@
 //! each boot (flow hashes, addresses, interface indices) is chosen here. Nothing
 //! waits for time to pass: see `World::settle()`.
 
+mod blocking;
+mod crowd;
 mod differences;
 mod files;
 mod frames;
@@ -14,9 +16,11 @@ mod inject;
 mod ioctls;
 mod links;
 mod observe;
+mod pieces;
 mod random;
 mod reads;
 mod steps;
+mod wakeups;
 mod wire;
 mod world;
 mod writes;
@@ -27,7 +31,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::exit;
 
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, ForkResult};
+use nix::unistd::{alarm, fork, ForkResult};
 
 use crate::driver::Driver;
 use crate::sys::process;
@@ -38,6 +42,9 @@ pub fn parse_seeds(text: &str) -> Option<RangeInclusive<u64>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
+
+/// Ample for an emulated machine under load.
+const STEP_SECONDS: u32 = 60;
 
 /// How many lines are written at once: in an emulated machine, to write one
 /// takes longer than most steps.
@@ -57,7 +64,8 @@ pub fn run(driver: Driver, seeds: RangeInclusive<u64>, steps: usize) -> bool {
         // SAFETY: This process has one thread, so the child may do anything.
         match unsafe { fork() }.expect("fork") {
             ForkResult::Child => {
-                let walked = panic::catch_unwind(AssertUnwindSafe(|| walk(driver, seed, steps, lines)));
+                let walked =
+                    panic::catch_unwind(AssertUnwindSafe(|| walk(driver, seed, steps, lines)));
                 exit(if walked.is_ok() { 0 } else { 1 })
             }
             ForkResult::Parent { child } => {
@@ -73,10 +81,13 @@ fn walk(driver: Driver, seed: u64, steps: usize, lines: usize) {
     process::pin_to_first_cpu();
     let mut log = Log::new(lines);
     log.line(format_args!("seed {seed}"));
+    blocking::prepare();
     let mut world = World::new(driver, seed);
     links::first(&mut world);
     log.line(format_args!("0{}", world.observe()));
     for number in 1..=steps {
+        // One that hangs ends the walk.
+        alarm::set(STEP_SECONDS);
         let what = steps::take(&mut world);
         log.line(format_args!("{number} {what}{}", world.observe()));
     }

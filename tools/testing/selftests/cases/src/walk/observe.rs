@@ -5,9 +5,9 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage, Stats64};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
-use super::differences;
 use super::random::digest;
 use super::world::{World, SLOTS};
+use super::{differences, frames};
 use crate::sys::wait;
 
 /// What was seen of a link the last time.
@@ -33,16 +33,17 @@ impl World {
     }
 
     fn at_the_peer(&mut self) -> String {
-        let (mut text, mut frames, mut sum) = (String::new(), 0, 0);
+        let (mut text, mut count, mut sum) = (String::new(), 0, 0);
         loop {
             match self.wire().peer.try_receive() {
-                Ok(received) => {
-                    frames += 1;
+                Ok(mut received) => {
+                    count += 1;
                     let header = digest(&received.header.to_bytes());
+                    frames::comparable(&mut received.frame);
                     // In their order: the same frames in another one differ.
                     sum = digest(
                         &[sum, header, digest(&received.frame)]
-                            .map(u32::to_ne_bytes)
+                            .map(u64::to_ne_bytes)
                             .concat(),
                     );
                 }
@@ -50,9 +51,9 @@ impl World {
                 Err(error) => text += &format!(" | peer {error:?}"),
             }
         }
-        self.frames_sent += frames;
-        if frames > 0 {
-            text += &format!(" | peer {frames} {sum:08x}");
+        self.frames_sent += count;
+        if count > 0 {
+            text += &format!(" | peer {count} {sum:016x}");
         }
         text
     }
@@ -95,6 +96,9 @@ impl World {
             let events = wait::events_now(&file.tap, all).bits();
             text += &format!(" f{}:{events:x}", file.id);
         }
+        for id in self.wakeups.take() {
+            text += &format!(" woke f{id}");
+        }
         if text.is_empty() {
             text
         } else {
@@ -114,6 +118,7 @@ fn state(link: &LinkMessage) -> String {
             | LinkAttribute::Carrier(_)
             | LinkAttribute::Promiscuity(_)
             | LinkAttribute::Address(_)
+            | LinkAttribute::LinkInfo(_)
             | LinkAttribute::Qdisc(_) => parts.push(format!("{attribute:?}")),
             _ => (),
         }

@@ -28,13 +28,12 @@ pub fn happens(rng: &mut Rng, percent: u32) -> bool {
 
 /// For the log, where whole frames would be too long. FNV-1a's steps, but of
 /// eight bytes each: an emulated machine is slow.
-pub fn digest(bytes: &[u8]) -> u32 {
-    let sum = bytes.chunks(8).fold(bytes.len() as u64, |sum, chunk| {
+pub fn digest(bytes: &[u8]) -> u64 {
+    bytes.chunks(8).fold(bytes.len() as u64, |sum, chunk| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);
         (sum ^ u64::from_le_bytes(word))
             .wrapping_mul(0x0000_0100_0000_01b3)
             .rotate_left(23)
-    });
-    (sum ^ (sum >> 32)) as u32
+    })
 }

@@ -2,15 +2,16 @@
 //! Reading from files.
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 
-use super::differences;
 use super::files::{self, File};
 use super::random::{digest, pick, weighted};
 use super::world::World;
+use super::{blocking, differences, frames, pieces};
 use crate::sys::memory::{Guarded, KERNEL, UNMAPPED};
 
 /// More than the longest frame.
-const WHOLE: usize = 70_000;
+pub const WHOLE: usize = 70_000;
 
 /// About the ends of headers, with and without a virtio-net header.
 const SHORT: &[usize] = &[
@@ -31,6 +32,10 @@ enum Way {
     Kernel,
     /// The second half of the buffer lies nowhere.
     HalfBad,
+    /// The buffer is in many pieces.
+    Pieces,
+    /// By io_uring.
+    Ring,
 }
 
 const WAYS: &[(u32, Way)] = &[
@@ -40,6 +45,8 @@ const WAYS: &[(u32, Way)] = &[
     (1, Way::Unmapped),
     (1, Way::Kernel),
     (1, Way::HalfBad),
+    (3, Way::Pieces),
+    (3, Way::Ring),
 ];
 
 pub fn read(world: &mut World) -> String {
@@ -56,9 +63,12 @@ pub fn read(world: &mut World) -> String {
     let times = weighted(&mut world.rng, &[(4, 1), (1, 8)]);
     let mut what = format!("read f{} {way:?} {size}:", world.files[at].id);
     for _ in 0..times {
+        if world.files[at].would_block(PollFlags::POLLIN) {
+            return what + &blocking::read_from(world, at);
+        }
         let (result, text) = once(world, at, way, size);
         what += &text;
-        if result == Err(Errno::EAGAIN) {
+        if matches!(result, Err(Errno::EAGAIN | Errno::ECANCELED)) {
             break;
         }
     }
@@ -70,15 +80,16 @@ pub fn drain(world: &mut World) -> String {
     let mut what = "drain".to_owned();
     let mut buffer = vec![UNTOUCHED; WHOLE];
     for at in 0..world.files.len() {
-        let (mut frames, mut sum) = (0, 0);
+        let (mut count, mut sum) = (0, 0);
         loop {
-            match world.files[at].tap.read(&mut buffer) {
+            match world.files[at].tap.read_nowait(&mut buffer) {
                 Ok(length) => {
-                    frames += 1;
-                    sum = digest(&buffer[..length]).wrapping_add(sum);
+                    count += 1;
+                    let bytes = frames::comparable(&mut buffer[..length]);
+                    sum = digest(bytes).wrapping_add(sum);
                 }
                 // Its virtio-net header is too long for any buffer.
-                Err(Errno::EINVAL) => frames += 1,
+                Err(Errno::EINVAL) => count += 1,
                 Err(error) => {
                     if error != Errno::EAGAIN {
                         what += &format!(" {error:?}");
@@ -87,9 +98,9 @@ pub fn drain(world: &mut World) -> String {
                 }
             }
         }
-        world.frames_read += frames;
-        if frames > 0 {
-            what += &format!(" f{} {frames} {sum:08x}", world.files[at].id);
+        world.frames_read += count;
+        if count > 0 {
+            what += &format!(" f{} {count} {sum:016x}", world.files[at].id);
         }
     }
     what
@@ -99,12 +110,12 @@ pub fn drain(world: &mut World) -> String {
 fn once(world: &mut World, at: usize, way: Way, size: usize) -> (nix::Result<usize>, String) {
     let file = &world.files[at];
     let mut buffer = vec![UNTOUCHED; size];
-    let result = take(file, way, &mut buffer)
+    let result = take(world, file, way, &mut buffer)
         .map(|length| differences::length_read(world.driver, file.header(), size, length));
-    let sum = digest(touched(&buffer));
+    let sum = digest(touched(frames::comparable(&mut buffer)));
     let text = match result {
-        Ok(length) => format!(" {length} {sum:08x}"),
-        Err(error) => format!(" {error:?} {sum:08x}"),
+        Ok(length) => format!(" {length} {sum:016x}"),
+        Err(error) => format!(" {error:?} {sum:016x}"),
     };
     world.frames_read += usize::from(result.is_ok_and(|length| length > 0));
     (result, text)
@@ -120,7 +131,7 @@ fn touched(mut buffer: &[u8]) -> &[u8] {
     &buffer[..last.map_or(0, |last| last + 1)]
 }
 
-fn take(file: &File, way: Way, buffer: &mut [u8]) -> nix::Result<usize> {
+fn take(world: &World, file: &File, way: Way, buffer: &mut [u8]) -> nix::Result<usize> {
     let size = buffer.len();
     match way {
         Way::Read => file.tap.read(buffer),
@@ -135,6 +146,15 @@ fn take(file: &File, way: Way, buffer: &mut [u8]) -> nix::Result<usize> {
         }
         Way::Unmapped => file.tap.read_at(UNMAPPED, size),
         Way::Kernel => file.tap.read_at(KERNEL, size),
-        Way::HalfBad => file.tap.readv_then_bad(&mut buffer[..size / 2], size),
+        Way::HalfBad => {
+            let good = size / 2;
+            let result = file.tap.readv_then_bad(&mut buffer[..good], size);
+            if result.is_ok() && differences::tag_is_bad(file.header(), good) {
+                return Err(Errno::EFAULT);
+            }
+            result
+        }
+        Way::Pieces => file.tap.read_pieces(buffer, &pieces::of(size)),
+        Way::Ring => world.ring.read(&file.tap, buffer),
     }
 }

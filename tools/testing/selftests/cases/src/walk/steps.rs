@@ -3,7 +3,7 @@
 
 use super::random::weighted;
 use super::world::World;
-use super::{files, inject, ioctls, links, reads, writes};
+use super::{blocking, crowd, files, inject, ioctls, links, reads, writes};
 
 /// Returns what was done and with what result.
 type Step = fn(&mut World) -> String;
@@ -14,13 +14,17 @@ const STEPS: &[(u32, Step)] = &[
     (2, files::duplicate),
     (20, ioctls::call),
     (5, ioctls::set_queue),
-    (24, reads::read),
+    (30, reads::read),
     (2, reads::drain),
-    (26, writes::write),
-    (24, inject::inject),
+    (32, writes::write),
+    (30, inject::inject),
+    (3, blocking::read),
+    (3, blocking::write),
+    (2, files::set_status),
+    (1, crowd::crowd),
     (5, links::create),
     (12, links::change),
-    (4, links::mend),
+    (10, links::mend),
 ];
 
 pub fn take(world: &mut World) -> String {

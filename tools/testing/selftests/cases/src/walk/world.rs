@@ -8,11 +8,13 @@ use fastrand::Rng;
 
 use super::files::File;
 use super::observe::Seen;
+use super::wakeups::Wakeups;
 use super::wire::{Barrier, Wire};
 use crate::driver::Driver;
 use crate::sys::bpf::Steering;
 use crate::sys::link::{Link, Mac};
 use crate::sys::netns::Netns;
+use crate::sys::ring::Ring;
 
 /// How many macvtap links there can be.
 pub const SLOTS: usize = 3;
@@ -52,6 +54,8 @@ pub struct World {
     barrier: Barrier,
     pub steering: Steering,
     next_index: u32,
+    pub ring: Ring,
+    pub wakeups: Wakeups,
     pub home: Netns,
     pub away: Netns,
     /// A link's carrier may be another one.
@@ -79,6 +83,8 @@ impl World {
             barrier: Barrier::new(),
             steering: Steering::load(),
             next_index: FIRST_INDEX,
+            ring: Ring::new(),
+            wakeups: Wakeups::new(),
             home,
             away,
             rng,

@@ -2,11 +2,14 @@
 //! Writing to files.
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 
 use super::files::{self, File, Settings};
 use super::frames::{self, Frame};
 use super::random::{happens, pick, weighted};
 use super::world::{World, MACS};
+use super::{blocking, pieces};
+use crate::sys::link::Mac;
 use crate::sys::memory::{Guarded, KERNEL, UNMAPPED};
 
 /// How the bytes are handed over.
@@ -22,6 +25,10 @@ enum Way {
     Kernel,
     /// The second half of it lies nowhere.
     HalfBad,
+    /// It is in many pieces.
+    Pieces,
+    /// By io_uring.
+    Ring,
 }
 
 const WAYS: &[(u32, Way)] = &[
@@ -32,15 +39,18 @@ const WAYS: &[(u32, Way)] = &[
     (1, Way::Unmapped),
     (1, Way::Kernel),
     (1, Way::HalfBad),
+    (3, Way::Pieces),
+    (3, Way::Ring),
 ];
 
 pub fn write(world: &mut World) -> String {
     let Some(at) = files::any(world) else {
         return "write: no file".into();
     };
-    let source = MACS[world.files[at].slot];
-    let destination = frames::destination(&mut world.rng);
-    let mut sent = frames::good(&mut world.rng, source, destination);
+    if world.files[at].would_block(PollFlags::POLLOUT) {
+        return blocking::write_to(world, at);
+    }
+    let (mut sent, destination) = outgoing(world, at);
     if happens(&mut world.rng, 30) {
         frames::spoil(&mut world.rng, &mut sent);
     }
@@ -54,7 +64,10 @@ pub fn write(world: &mut World) -> String {
     let file = &world.files[at];
     let mut results = vec![];
     for _ in 0..count {
-        results.push(hand_over(file, way, &bytes));
+        if file.would_block(PollFlags::POLLOUT) {
+            break;
+        }
+        results.push(hand_over(world, file, way, &bytes));
     }
     results.dedup();
     world.retried |= results.contains(&Err(Errno::EAGAIN));
@@ -69,18 +82,39 @@ pub fn write(world: &mut World) -> String {
     )
 }
 
+/// A frame that is right, as the file takes it, and what to call it.
+pub fn good(world: &mut World, at: usize) -> (Vec<u8>, String) {
+    let (sent, destination) = outgoing(world, at);
+    world.segmented |= sent.segmented;
+    let bytes = with_header(world.files[at].settings.get(), &sent);
+    let text = format!("{} to {:02x}", sent.kind, destination[5]);
+    (bytes, text)
+}
+
+fn outgoing(world: &mut World, at: usize) -> (Frame, Mac) {
+    let source = MACS[world.files[at].slot];
+    let destination = frames::destination(&mut world.rng);
+    let sent = frames::good(&mut world.rng, source, destination);
+    (sent, destination)
+}
+
 fn with_header(settings: Settings, frame: &Frame) -> Vec<u8> {
     if !settings.vnet {
         return frame.bytes.clone();
     }
-    let mut bytes = frame.header.to_bytes().to_vec();
+    let header = if settings.swapped() {
+        frame.header.swapped()
+    } else {
+        frame.header
+    };
+    let mut bytes = header.to_bytes().to_vec();
     // Nobody has that much; such a write is too short.
     bytes.resize((settings.header_size as usize).min(4000), 0);
     bytes.extend(&frame.bytes);
     bytes
 }
 
-fn hand_over(file: &File, way: Way, bytes: &[u8]) -> nix::Result<usize> {
+fn hand_over(world: &World, file: &File, way: Way, bytes: &[u8]) -> nix::Result<usize> {
     let length = bytes.len();
     match way {
         Way::Write => file.tap.write(bytes),
@@ -101,5 +135,7 @@ fn hand_over(file: &File, way: Way, bytes: &[u8]) -> nix::Result<usize> {
             let half = length / 2;
             file.tap.writev_then_bad(&bytes[..half], length - half)
         }
+        Way::Pieces => file.tap.write_pieces(bytes, &pieces::of(length)),
+        Way::Ring => world.ring.write(&file.tap, bytes),
     }
 }
