@@ -15,6 +15,7 @@ help:
 #:
 #:   run          boot a QEMU guest through the modules, in a test machine
 #:   test         run all tests, on the kernel's own modules in C and on these
+#:   walk         the random walks of test alone, e.g. SEEDS=1-64 STEPS=2000
 #:   coverage     tell which lines of our modules the tests do not run
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
@@ -46,6 +47,10 @@ run:
 test:
 	@tools/testing/selftests/run
 
+walk:
+	@tools/testing/selftests/run --walk $(if $(SEEDS),--seeds '$(SEEDS)') \
+		$(if $(STEPS),--steps '$(STEPS)')
+
 coverage:
 	@tools/testing/coverage/coverage
 
@@ -67,4 +72,4 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test coverage test-build kernel-debug shell lint format clean
+.PHONY: help modules run test walk coverage test-build kernel-debug shell lint format clean

@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 
 import ktap  # noqa: E402
 import kunit  # noqa: E402
+import walk  # noqa: E402
 from ktap import FAILED, PASSED, SKIPPED  # noqa: E402
 
 GOOD = """\
@@ -138,6 +139,45 @@ class Parse(unittest.TestCase):
     def test_case_reported_twice(self):
         text = GOOD.replace("two # SKIP no such thing here", "one")
         self.assertEqual(self.failures(text), ["first: one: reported twice"])
+
+
+class Walk(unittest.TestCase):
+    GOOD = "seed 3\n0\n1 read\nend read 0\n"
+
+    def failures(self, c=GOOD, rust=GOOD, again=GOOD, status=0):
+        """Of a walk of one step, and what was printed."""
+        logs = {"c": walk.parse(c, 0), "rust": walk.parse(rust, status)}
+        repeated = {side: walk.parse(again, 0) for side in logs}
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            results = walk.report(logs, repeated, range(3, 4), 1)
+        failures = [name for name, outcome in results.items() if outcome == FAILED]
+        return failures, said.getvalue()
+
+    def test_good(self):
+        self.assertEqual(self.failures()[0], [])
+
+    def test_difference(self):
+        failures, said = self.failures(rust=self.GOOD.replace("1 read", "1 write"))
+        self.assertIn("seed 3, 1 steps", failures)
+        self.assertIn("make walk SEEDS=3 STEPS=1\n", said)
+
+    def test_cut_off_on_both_sides(self):
+        cut = self.GOOD.replace("end read 0\n", "")
+        self.assertIn("seed 3, 1 steps", self.failures(cut, cut, cut)[0])
+
+    def test_missing(self):
+        self.assertIn("seed 3, 1 steps", self.failures("", "")[0])
+
+    def test_another_walk_again(self):
+        failures, _ = self.failures(again=self.GOOD.replace("1 read", "1 write"))
+        names = [f"seed 3 again on {side}, 1 steps" for side in ("C", "Rust")]
+        self.assertEqual(failures, names)
+
+    def test_not_repeated(self):
+        self.assertEqual(self.failures(again="")[0], ["the machines"])
+
+    def test_machine(self):
+        self.assertEqual(self.failures(status=1)[0], ["the machines"])
 
 
 unittest.main(argv=["ktap_test.py", *sys.argv[1:]])

@@ -5,13 +5,15 @@ import re
 
 import ktap
 
-# What takes about two minutes on either side, emulated.
-SEEDS = "1-8"
-STEPS = 400
+# In make test: some 20,000 steps, which take a minute or two.
+SEEDS = "1-16"
+STEPS = 1280
 
 CONTEXT = 10
 # Of the differing steps; after a real difference all may differ.
 SHOWN = 5
+
+SIDES = {"c": "C", "rust": "Rust"}
 
 _SEED = re.compile(r"seed (\d+)")
 
@@ -28,8 +30,9 @@ def seeds(text):
     return range(int(first), int(last or first) + 1)
 
 
-def parse(text):
+def parse(text, status):
     logs = Logs()
+    logs.status = status
     lines = None
     for line in text.splitlines():
         if match := _SEED.fullmatch(line):
@@ -44,40 +47,56 @@ def _complete(lines, steps):
     return len(lines) == steps + 2 and lines[-1].startswith("end ")
 
 
-def _compare(c, rust, steps):
-    """What there is to say of two logs of one seed, nothing if they are fine."""
-    differing = [at for at, pair in enumerate(zip(c, rust)) if pair[0] != pair[1]]
+def _compare(walks, steps):
+    """What there is to say of two walks, as pairs of a name and its lines, with
+    one seed; nothing if they are fine."""
+    (left, one), (right, other) = walks
+    differing = [at for at, pair in enumerate(zip(one, other)) if pair[0] != pair[1]]
     if differing:
         first = differing[0]
-        yield from (f"     {line}" for line in c[max(0, first - CONTEXT):first])
+        yield from (f"     {line}" for line in one[max(0, first - CONTEXT):first])
         for at in differing[:SHOWN]:
-            yield f"C    {c[at]}"
-            yield f"Rust {rust[at]}"
-        yield f"{len(differing)} lines differ, the first of them is step {first}; to see it:"
-    for side, lines in (("C", c), ("Rust", rust)):
+            yield f"{left:<5}{one[at]}"
+            yield f"{right:<5}{other[at]}"
+        yield f"{len(differing)} lines differ, the first of them is step {first}"
+    for side, lines in walks:
         if not _complete(lines, steps):
             yield f"{side}: no end of {steps} steps, but {len(lines)} lines; the last is:"
             yield f"     {lines[-1] if lines else 'none'}"
 
 
-def report(logs, wanted, steps):
-    """Prints a KTAP line for each seed; the results."""
+def _pairs(logs, again, wanted):
+    """What is compared: a name, the seed, and two walks with it."""
+    for seed in wanted:
+        yield f"seed {seed}", seed, [(SIDES[side], logs[side].get(seed, [])) for side in SIDES]
+    for side, name in SIDES.items():
+        for seed, lines in again[side].items():
+            walks = [(name, logs[side].get(seed, [])), ("again", lines)]
+            yield f"seed {seed} again on {name}", seed, walks
+
+
+def report(logs, again, wanted, steps):
+    """Prints a KTAP line for each seed and for each walk that was repeated; the
+    results. LOGS and AGAIN are by side."""
     results = {}
-    for side, walks in logs.items():
-        # Every seed's walk is judged by its log; this is about the kernel.
-        if walks.status:
-            print(f"# the machine with {side} modules ended with status {walks.status}")
-    print(f"KTAP version 1\n1..{len(wanted) + 1}")
-    for number, seed in enumerate(wanted, 1):
-        name = f"seed {seed}, {steps} steps"
-        said = list(_compare(logs["c"].get(seed, []), logs["rust"].get(seed, []), steps))
+    ended = [(side, walks.status) for runs in (logs, again) for side, walks in runs.items()]
+    for side, status in ended:
+        # Every walk is judged by its log; this is about the kernel.
+        if status:
+            print(f"# a machine with {side} modules ended with status {status}")
+    pairs = list(_pairs(logs, again, wanted))
+    print(f"KTAP version 1\n1..{len(pairs) + 1}")
+    for number, (name, seed, walks) in enumerate(pairs, 1):
+        name = f"{name}, {steps} steps"
+        said = list(_compare(walks, steps))
         for line in said:
             print(f"# {line}")
         if said:
-            print(f"# tools/testing/selftests/run --walk --seeds {seed} --steps {steps}")
+            print(f"# to see it: make walk SEEDS={seed} STEPS={steps}")
         results[name] = ktap.FAILED if said else ktap.PASSED
         print(f"{'not ok' if said else 'ok'} {number} {name}")
-    fine = not any(walks.status for walks in logs.values())
+    # Without a log of the repeated walk there is no line for it.
+    fine = all(again.values()) and not any(status for _, status in ended)
     results["the machines"] = ktap.PASSED if fine else ktap.FAILED
-    print(f"{'ok' if fine else 'not ok'} {len(wanted) + 1} the machines", flush=True)
+    print(f"{'ok' if fine else 'not ok'} {len(pairs) + 1} the machines", flush=True)
     return results
