@@ -246,23 +246,24 @@ impl<T: SocketOps> Sock<T> {
             * (kernel::page::PAGE_SIZE << bindings::PAGE_ALLOC_COSTLY_ORDER);
 
         let len = len.min(iter.len());
-        let total = reserve.checked_add(len).ok_or(EMSGSIZE)?;
-        // So no length below is too long for the types that C has for them.
-        c_int::try_from(total).map_err(|_| EMSGSIZE)?;
-        let linear = if total < kernel::page::PAGE_SIZE {
+        let linear = if reserve.saturating_add(len) < kernel::page::PAGE_SIZE {
             // Less than a page: not worth pages of its own.
             len
         } else {
             linear.min(len).max(len.saturating_sub(MAX_PAGED))
         };
         let paged = len - linear;
+        let head = reserve.checked_add(linear).ok_or(EMSGSIZE)?;
+        let iter_len = c_int::try_from(len).map_err(|_| EMSGSIZE)?;
+        // C has no more than an `int` for this, or for `reserve`.
+        c_int::try_from(head).map_err(|_| EMSGSIZE)?;
 
         let mut error = 0;
         // SAFETY: By the type invariants, `sk` is valid.
         let skb = unsafe {
             bindings::sock_alloc_send_pskb(
                 self.sk(),
-                reserve + linear,
+                head,
                 paged,
                 nonblock.into(),
                 &mut error,
@@ -280,7 +281,7 @@ impl<T: SocketOps> Sock<T> {
             bindings::skb_put(skb, linear as u32);
             (*skb).data_len = paged as u32;
             (*skb).len += paged as u32;
-            let copied = bindings::skb_copy_datagram_from_iter(skb, 0, iter.as_raw(), len as c_int);
+            let copied = bindings::skb_copy_datagram_from_iter(skb, 0, iter.as_raw(), iter_len);
             (SkBuff::from_raw(skb), copied)
         };
         if let Err(error) = to_result(copied) {
