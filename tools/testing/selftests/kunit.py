@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The KUnit suites in our modules: they run when those are loaded."""
+"""The KUnit suites in our modules: they run when those are loaded, if the kernel is told to."""
 
 import pathlib
 import re
@@ -28,8 +28,8 @@ def run(machine):
     """The results of all suites in the machine that the command line MACHINE begins."""
     with tempfile.TemporaryDirectory() as directory:
         ended = subprocess.run(
-            [*machine, "--kernel", "debug", "--timeout", str(SECONDS), "--log", directory,
-             "--", "modprobe", "macvtap"],
+            [*machine, "--kernel", "debug", "--append", "kunit.autorun=1",
+             "--timeout", str(SECONDS), "--log", directory, "--", "modprobe", "macvtap"],
             stdin=subprocess.DEVNULL,
         )
         console = pathlib.Path(directory, "console.log")

@@ -14,11 +14,11 @@ from . import cache, cpio, userland
 PROBE_SECONDS = 6
 
 # The console shows warnings from the start (the rest once user space raises
-# the level), faults end the machine at once, and nothing is spent on defences
-# against attackers who are not there.
+# the level), faults end the machine at once, nothing is spent on defences
+# against attackers who are not there, and KUnit suites only run on request.
 KERNEL_ARGS = (
     "console=ttyS0 loglevel=5 panic=-1 oops=panic reboot=t "
-    "mitigations=off nokaslr audit=0 no_timer_check"
+    "mitigations=off nokaslr audit=0 no_timer_check kunit.autorun=0"
 )
 
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max"]
