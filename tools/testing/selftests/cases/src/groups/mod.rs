@@ -36,6 +36,7 @@ mod receive;
 mod sctp;
 mod statistics;
 mod sysfs;
+mod vhost;
 mod vlan;
 mod vnet_header;
 mod write;
@@ -85,5 +86,6 @@ pub const GROUPS: &[Group] = groups![
     dump,
     notifications,
     sysfs,
+    vhost,
     endings
 ];
