@@ -51,6 +51,7 @@ const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO = NETIF_F_GSO;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_MASK = NETIF_F_GSO_MASK;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_PARTIAL = NETIF_F_GSO_PARTIAL;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_UDP_L4 = NETIF_F_GSO_UDP_L4;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_HIGHDMA = NETIF_F_HIGHDMA;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_SG = NETIF_F_SG;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_TSO = NETIF_F_TSO;

@@ -8,6 +8,12 @@ __rust_helper __u32 rust_helper_skb_get_hash(struct sk_buff *skb)
 	return skb_get_hash(skb);
 }
 
+__rust_helper void rust_helper_skb_zcopy_init(struct sk_buff *skb,
+					      struct ubuf_info *uarg)
+{
+	skb_zcopy_init(skb, uarg);
+}
+
 __rust_helper bool rust_helper_skb_csum_is_sctp(struct sk_buff *skb)
 {
 	return skb_csum_is_sctp(skb);

@@ -19,6 +19,11 @@ __rust_helper bool rust_helper_sock_writeable(const struct sock *sk)
 	return sock_writeable(sk);
 }
 
+__rust_helper bool rust_helper_sock_flag(const struct sock *sk, enum sock_flags flag)
+{
+	return sock_flag(sk, flag);
+}
+
 __rust_helper void rust_helper_sock_set_flag(struct sock *sk, enum sock_flags flag)
 {
 	sock_set_flag(sk, flag);

@@ -69,11 +69,6 @@ pub fn enolink() -> Error {
     Error::from_errno(-(bindings_net::ENOLINK as c_int))
 }
 
-/// Returns `EOPNOTSUPP`, which the list of 7.2 lacks: "Operation not supported".
-pub(crate) fn eopnotsupp() -> Error {
-    Error::from_errno(-(bindings_net::EOPNOTSUPP as c_int))
-}
-
 /// Implements [`ModuleMetadata`] for a module, where the `kernel` crate does not. To be used once
 /// in each module, after `module!`.
 #[macro_export]

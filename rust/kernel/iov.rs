@@ -22,6 +22,9 @@ pub trait SourceExt {
     /// `EFAULT` if there are fewer bytes, or some of them cannot be read. The position is then
     /// unspecified.
     fn read_array<const N: usize>(&mut self) -> Result<[u8; N]>;
+
+    /// Returns how many pages the bytes from `offset` on lie in (`iov_iter_npages()`).
+    fn pages_from(&mut self, offset: usize) -> usize;
 }
 
 impl SourceExt for IovIterSource<'_> {
@@ -33,6 +36,18 @@ impl SourceExt for IovIterSource<'_> {
         } else {
             Err(EFAULT)
         }
+    }
+
+    fn pages_from(&mut self, offset: usize) -> usize {
+        // SAFETY: By the type invariants of `IovIterSource`, this is a valid `iov_iter`. A copy has
+        // a position of its own, which goes no further than the end.
+        let pages = unsafe {
+            let mut rest = self.as_raw().read();
+            bindings::iov_iter_advance(&mut rest, offset.min(self.len()));
+            bindings::iov_iter_npages(&rest, c_int::MAX)
+        };
+        // Never negative.
+        pages as usize
     }
 }
 

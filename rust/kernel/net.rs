@@ -18,6 +18,7 @@ pub mod sock;
 #[cfg(CONFIG_KUNIT = "y")]
 pub mod tun_vnet;
 mod xdp;
+mod zero_copy;
 
 pub use device::NetDevice;
 pub use drop_reason::DropReason;
@@ -35,3 +36,4 @@ pub use skbuff::{
     VlanTag, //
 };
 pub use xdp::XdpFrame;
+pub use zero_copy::ZeroCopy;

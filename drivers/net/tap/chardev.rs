@@ -42,6 +42,7 @@ use kernel_net::{
     },
     maple_tree::SharedMapleTree,
     net::{
+        device::Features,
         rtnl,
         Namespace, //
     },
@@ -170,7 +171,14 @@ impl Operations for Chardev {
         let mut held = rtnl::lock();
         let device = find(number, &held).ok_or(ENODEV)?;
         let len = device.device().tx_queue_len();
-        let queue = Namespace::with_current(|namespace| QueueRef::new(namespace, Queue::new(len)))?;
+        // Pages of any memory go out as they are.
+        let zero_copy = device
+            .device()
+            .features()
+            .contains(Features::HIGHDMA.with(Features::SG));
+        let queue = Namespace::with_current(|namespace| {
+            QueueRef::new(namespace, zero_copy, Queue::new(len))
+        })?;
         device.attach(&queue, &mut held)?;
         Ok(queue)
     }
@@ -192,7 +200,7 @@ impl Operations for Chardev {
     }
 
     fn write_iter(kiocb: &mut Kiocb<'_, QueueRef>, from: &mut IovIterSource<'_>) -> Result<usize> {
-        transmit::write(&kiocb.file(), from, kiocb.nonblock())
+        transmit::write(&kiocb.file(), from, &mut None, kiocb.nonblock())
     }
 
     fn poll<'a>(queue: QueueBorrow<'a>, table: &PollTable<'a>) -> PollEvents {

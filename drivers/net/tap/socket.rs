@@ -22,7 +22,8 @@ use kernel_net::net::{
     sock::SocketOps,
     DropReason,
     SkBuff,
-    XdpFrame, //
+    XdpFrame,
+    ZeroCopy, //
 };
 
 impl SocketOps for Queue {
@@ -30,8 +31,13 @@ impl SocketOps for Queue {
 
     type OwnerModule = crate::LocalModule;
 
-    fn sendmsg(sock: &QueueSock, from: &mut IovIterSource<'_>, nonblock: bool) -> Result<usize> {
-        transmit::write(sock, from, nonblock)
+    fn sendmsg(
+        sock: &QueueSock,
+        from: &mut IovIterSource<'_>,
+        sender: &mut Option<ZeroCopy>,
+        nonblock: bool,
+    ) -> Result<usize> {
+        transmit::write(sock, from, sender, nonblock)
     }
 
     fn send_frame(sock: &QueueSock, frame: XdpFrame) {

@@ -13,11 +13,15 @@ use kernel::{
     prelude::*,
     sync::rcu, //
 };
-use kernel_net::net::{
-    DropReason,
-    NetDevice,
-    SkBuff,
-    XdpFrame, //
+use kernel_net::{
+    iov::SourceExt,
+    net::{
+        DropReason,
+        NetDevice,
+        SkBuff,
+        XdpFrame,
+        ZeroCopy, //
+    },
 };
 
 /// Length of an Ethernet header, in bytes.
@@ -32,9 +36,13 @@ const RESERVE: usize = bindings::HH_DATA_OFF_ETH;
 /// The longest linear part that fits into a page, in bytes.
 const LINEAR_MAX: usize = bindings::SKB_MAX_HEAD_RESERVE2;
 
+/// How much of a frame is copied at least, if the rest is not, in bytes: the headers, as a rule
+/// (`GOODCOPY_LEN`).
+const COPIED: usize = 128;
+
 /// Writes one frame, with what comes before it, and returns its length.
 ///
-/// That the device is gone is no error.
+/// That the device is gone is no error. The packet takes the `sender`, if it has its pages.
 ///
 /// # Errors
 ///
@@ -45,11 +53,13 @@ const LINEAR_MAX: usize = bindings::SKB_MAX_HEAD_RESERVE2;
 pub(crate) fn write(
     queue: &QueueSock,
     from: &mut IovIterSource<'_>,
+    sender: &mut Option<ZeroCopy>,
     nonblock: bool,
 ) -> Result<usize> {
     let total = from.len();
-    let sent = match receive(queue, from, nonblock) {
-        Ok((skb, header)) => send(queue, skb, header),
+    let sent = match receive(queue, from, sender.is_some(), nonblock) {
+        Ok((skb, header, Pages::Copied)) => send(queue, skb, header, &mut None),
+        Ok((skb, header, Pages::Sender)) => send(queue, skb, header, sender),
         Err(error) => Err(error),
     };
     match sent {
@@ -67,7 +77,7 @@ pub(crate) fn write(
 /// Sends a frame that lies in memory of the kernel, as vhost-net has it.
 pub(crate) fn write_frame(queue: &QueueSock, frame: XdpFrame) {
     let sent = match receive_frame(queue, frame) {
-        Ok((skb, header)) => send(queue, skb, header),
+        Ok((skb, header)) => send(queue, skb, header, &mut None),
         Err(error) => Err(error),
     };
     if sent.is_err() {
@@ -88,13 +98,22 @@ fn receive_frame(queue: &QueueSock, frame: XdpFrame) -> Result<(SkBuff, Option<H
     Ok((frame.into_skb()?, header))
 }
 
+/// In whose pages a frame lies.
+enum Pages {
+    /// In its own.
+    Copied,
+    /// In those of the sender, but for its beginning.
+    Sender,
+}
+
 /// Gets a frame from user space, and its virtio-net header, if the queue wants one.
 #[inline]
 fn receive(
     queue: &QueueSock,
     from: &mut IovIterSource<'_>,
+    zero_copy: bool,
     nonblock: bool,
-) -> Result<(SkBuff, Option<Header>)> {
+) -> Result<(SkBuff, Option<Header>, Pages)> {
     let header = match queue.settings.vnet_format() {
         None => None,
         Some(format) => Some(Header::read(from, format)?),
@@ -105,20 +124,37 @@ fn receive(
         return Err(EINVAL);
     }
     let linear = header.map_or(0, |header| usize::from(header.linear_len()));
+    if zero_copy && queue.zero_copy() {
+        let copied = if linear == 0 { COPIED } else { linear };
+        let copied = copied.clamp(ETH_HLEN, LINEAR_MAX);
+        if from.pages_from(copied) <= bindings::MAX_SKB_FRAGS as usize {
+            let skb = queue.map_from(from, RESERVE, copied, nonblock)?;
+            return Ok((skb, header, Pages::Sender));
+        }
+    }
     let linear = linear.clamp(ETH_HLEN, LINEAR_MAX);
     let skb = queue.receive_from(from, RESERVE, len, linear, nonblock)?;
-    Ok((skb, header))
+    Ok((skb, header, Pages::Copied))
 }
 
-/// Sends a frame.
+/// Sends a frame, which takes the `sender` if it is sent.
 #[inline]
-fn send(queue: &QueueSock, mut skb: SkBuff, header: Option<Header>) -> Result {
+fn send(
+    queue: &QueueSock,
+    mut skb: SkBuff,
+    header: Option<Header>,
+    sender: &mut Option<ZeroCopy>,
+) -> Result {
     let rcu = rcu::read_lock();
     let Some(device) = queue.device.load(&rcu) else {
         skb.drop_reason(DropReason::DevReady);
         return Ok(());
     };
-    match prepare(&mut skb, header, device.device()) {
+    let prepared = prepare(&mut skb, header, device.device()).and_then(|()| match sender.take() {
+        Some(sender) => skb.set_zero_copy(sender),
+        None => Ok(()),
+    });
+    match prepared {
         Ok(()) => {
             skb.transmit(device.device(), &rcu);
             Ok(())

@@ -40,6 +40,8 @@ impl Features {
     pub const SG: Self = Self(bindings::NETIF_F_SG);
     /// Packets with a list of fragments.
     pub const FRAGLIST: Self = Self(bindings::NETIF_F_FRAGLIST);
+    /// Packets in any memory.
+    pub const HIGHDMA: Self = Self(bindings::NETIF_F_HIGHDMA);
     /// Generic segmentation.
     pub const GSO: Self = Self(bindings::NETIF_F_GSO);
     /// All features that are about what a packet is segmented into.
@@ -158,6 +160,12 @@ impl NetDevice {
     pub fn tx_queue_len(&self) -> u32 {
         // SAFETY: By the type invariants, the field is valid for reading.
         unsafe { atomic_load(&raw mut (*self.as_raw()).tx_queue_len, Relaxed) }
+    }
+
+    /// Returns what the device can do with packets.
+    pub fn features(&self) -> Features {
+        // SAFETY: By the type invariants, the field is valid for reading.
+        Features(unsafe { atomic_load(&raw mut (*self.as_raw()).features, Relaxed) })
     }
 
     /// Returns the length of the device's link-layer address, in bytes.

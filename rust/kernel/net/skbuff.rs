@@ -13,7 +13,8 @@ use super::{
         NetDevice, //
     },
     gso::GsoKind,
-    DropReason, //
+    DropReason,
+    ZeroCopy, //
 };
 use bindings_net as bindings;
 use core::{
@@ -408,6 +409,29 @@ impl SkBuff {
             (*shinfo).gso_type = kind.to_raw(ecn) | bindings::SKB_GSO_DODGY;
             (*shinfo).gso_segs = 0;
         }
+        Ok(())
+    }
+
+    /// Says that the packet's pages are a sender's, who is told when they are not used any more
+    /// (`skb_zcopy_init()`).
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` for a packet that was cloned, or has pages of some other sender.
+    pub fn set_zero_copy(&mut self, sender: ZeroCopy) -> Result {
+        // SAFETY: By the type invariants, the packet and its shared info are valid.
+        let (cloned, owned) = unsafe {
+            (
+                bindings::sk_buff::cloned_raw(self.as_raw()) != 0,
+                u32::from((*self.shinfo()).flags) & bindings::SKBFL_ZEROCOPY_ENABLE != 0,
+            )
+        };
+        if cloned || owned {
+            return Err(EBUSY);
+        }
+        // SAFETY: By the type invariants, the packet is valid, and its shared info changes through
+        // `&mut self` only. Who frees the packet completes the sender.
+        unsafe { bindings::skb_zcopy_init(self.as_raw(), sender.into_raw()) };
         Ok(())
     }
 

@@ -84,11 +84,16 @@ impl<T: SocketOps> SockRef<T> {
     /// Creates a socket in a network namespace.
     ///
     /// It belongs to the task's file system user, and has a send buffer of the default size.
+    /// `zero_copy` tells senders that it does not copy what they can do without.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and what `data` returns.
-    pub fn new(namespace: &Namespace, data: impl PinInit<T, Error>) -> Result<Self> {
+    pub fn new(
+        namespace: &Namespace,
+        zero_copy: bool,
+        data: impl PinInit<T, Error>,
+    ) -> Result<Self> {
         const {
             assert!(offset_of!(Sock<T>, sk) == 0);
         }
@@ -127,6 +132,9 @@ impl<T: SocketOps> SockRef<T> {
             (*sk).sk_write_space = Some(Sock::<T>::write_space);
             (*sk).sk_destruct = Some(Sock::<T>::destruct);
             bindings::sock_set_flag(sk, bindings::sock_flags_SOCK_RCU_FREE);
+            if zero_copy {
+                bindings::sock_set_flag(sk, bindings::sock_flags_SOCK_ZEROCOPY);
+            }
             (&raw mut (*this).links).write(Links::new());
         }
         // INVARIANT: Everything is initialised, and the flag is set.
@@ -252,9 +260,21 @@ impl<T: SocketOps> Sock<T> {
         } else {
             linear.min(len).max(len.saturating_sub(MAX_PAGED))
         };
-        let paged = len - linear;
-        let head = reserve.checked_add(linear).ok_or(EMSGSIZE)?;
         let iter_len = c_int::try_from(len).map_err(|_| EMSGSIZE)?;
+        let skb = self.alloc(reserve, linear, len - linear, nonblock)?;
+        // SAFETY: The packet is valid, and nobody else knows it. All of it is written, or it is
+        // dropped.
+        let copied = unsafe {
+            bindings::skb_copy_datagram_from_iter(skb.as_raw(), 0, iter.as_raw(), iter_len)
+        };
+        Self::filled(skb, copied)
+    }
+
+    /// Allocates a packet of `linear` bytes, and `paged` bytes in pages, with `reserve` bytes before
+    /// it. Nothing of it has been written.
+    #[inline]
+    fn alloc(&self, reserve: usize, linear: usize, paged: usize, nonblock: bool) -> Result<SkBuff> {
+        let head = reserve.checked_add(linear).ok_or(EMSGSIZE)?;
         // C has no more than an `int` for this, or for `reserve`.
         c_int::try_from(head).map_err(|_| EMSGSIZE)?;
 
@@ -275,20 +295,55 @@ impl<T: SocketOps> Sock<T> {
         };
         let skb = skb.as_ptr();
         // SAFETY: The packet is new: its linear part has room for `reserve` and `linear` bytes,
-        // and its pages for `paged`. All `len` of them are written, or the packet is dropped.
-        let (skb, copied) = unsafe {
+        // and its pages for `paged`.
+        unsafe {
             bindings::skb_reserve(skb, reserve as c_int);
             bindings::skb_put(skb, linear as u32);
             (*skb).data_len = paged as u32;
             (*skb).len += paged as u32;
-            let copied = bindings::skb_copy_datagram_from_iter(skb, 0, iter.as_raw(), iter_len);
-            (SkBuff::from_raw(skb), copied)
-        };
-        if let Err(error) = to_result(copied) {
+            Ok(SkBuff::from_raw(skb))
+        }
+    }
+
+    /// Returns a packet, if what has filled it says that it has.
+    #[inline]
+    fn filled(skb: SkBuff, result: c_int) -> Result<SkBuff> {
+        if let Err(error) = to_result(result) {
             skb.drop_reason(DropReason::SkbUcopyFault);
             return Err(error);
         }
         Ok(skb)
+    }
+
+    /// Returns whether senders may ask that what they send is not copied.
+    #[inline]
+    pub fn zero_copy(&self) -> bool {
+        // SAFETY: By the type invariants, `sk` is valid. The flag does not change.
+        unsafe { bindings::sock_flag(self.sk(), bindings::sock_flags_SOCK_ZEROCOPY) }
+    }
+
+    /// Allocates a packet, charged to the socket's send buffer, whose first `linear` bytes are
+    /// copied from `iter`, and whose other bytes stay in the pages in which they are.
+    ///
+    /// `reserve` bytes are left before it. `linear` is cut to what there is in `iter`, so nothing is
+    /// sent that was not written. Waits for room in the send buffer if `nonblock` is not set.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`receive_from`](Self::receive_from); `EMSGSIZE` for too many pages.
+    pub fn map_from(
+        &self,
+        iter: &mut IovIterSource<'_>,
+        reserve: usize,
+        linear: usize,
+        nonblock: bool,
+    ) -> Result<SkBuff> {
+        let linear = linear.min(iter.len());
+        let skb = self.alloc(reserve, linear, 0, nonblock)?;
+        // SAFETY: The packet is valid, and nobody else knows it. All of its linear part is written,
+        // or it is dropped.
+        let mapped = unsafe { bindings::zerocopy_sg_from_iter(skb.as_raw(), iter.as_raw()) };
+        Self::filled(skb, mapped)
     }
 
     /// `sk_write_space`: a packet has left, there may be room for another.

@@ -7,14 +7,12 @@
 
 use super::Sock;
 use crate::{
-    compat::{
-        eopnotsupp,
-        ModuleMetadata, //
-    },
+    compat::ModuleMetadata,
     net::{
         DropReason,
         SkBuff,
-        XdpFrame, //
+        XdpFrame,
+        ZeroCopy, //
     },
 };
 use bindings_net as bindings;
@@ -48,7 +46,15 @@ pub trait SocketOps: RcuDrop + Sized + Send + Sync + 'static {
     type OwnerModule: ModuleMetadata;
 
     /// Sends one packet, all of `from`, and returns its length.
-    fn sendmsg(sock: &Sock<Self>, from: &mut IovIterSource<'_>, nonblock: bool) -> Result<usize>;
+    ///
+    /// With a `sender`, the packet may have its pages, and is given the sender then; after that it
+    /// cannot fail any more.
+    fn sendmsg(
+        sock: &Sock<Self>,
+        from: &mut IovIterSource<'_>,
+        sender: &mut Option<ZeroCopy>,
+        nonblock: bool,
+    ) -> Result<usize>;
 
     /// Sends one packet that lies in memory of the kernel. Nobody is told if that fails.
     fn send_frame(sock: &Sock<Self>, frame: XdpFrame);
@@ -102,7 +108,8 @@ impl<T: SocketOps> Sock<T> {
     /// # Safety
     ///
     /// `socket` must be that of a valid `Sock<T>`, and `msg` a valid message to send, whose
-    /// control data is null or a valid `struct tun_msg_ctl`.
+    /// control data is null or a valid `struct tun_msg_ctl`. What `ubuf_info` that has is for this
+    /// to complete, unless it returns an error.
     unsafe extern "C" fn sendmsg_callback(
         socket: *mut bindings::socket,
         msg: *mut bindings::msghdr,
@@ -119,6 +126,7 @@ impl<T: SocketOps> Sock<T> {
                     (*msg).msg_flags,
                 )
             };
+            let mut sender = None;
             if let Some(control) = NonNull::new(control.cast::<bindings::tun_msg_ctl>()) {
                 // SAFETY: By the safety requirements of this function.
                 let control = unsafe { control.as_ref() };
@@ -128,15 +136,31 @@ impl<T: SocketOps> Sock<T> {
                     unsafe { this.send_batch(control) };
                     return Ok(0);
                 }
-                // Buffers that are not copied are for sockets with `SOCK_ZEROCOPY`.
-                if !control.ptr.is_null() {
-                    return Err(eopnotsupp());
+                if u32::from(control.type_) == bindings::TUN_MSG_UBUF {
+                    sender = NonNull::new(control.ptr.cast())
+                        // SAFETY: By the safety requirements of this function. If this fails,
+                        // which is said to the caller, that completes it.
+                        .map(|sender| unsafe { ZeroCopy::from_raw(sender) });
                 }
             }
             // SAFETY: As above.
             let from = unsafe { IovIterSource::from_raw(&raw mut (*msg).msg_iter) };
-            let len = T::sendmsg(this, from, flags & bindings::MSG_DONTWAIT != 0)?;
-            Ok(c_int::try_from(len)?)
+            let (len, waits) = (from.len(), sender.is_some());
+            let nonblock = flags & bindings::MSG_DONTWAIT != 0;
+            let sent = T::sendmsg(this, from, &mut sender, nonblock);
+            let sent = match sender {
+                // The packet has it: so it was sent, and the caller must not be told otherwise.
+                None if waits => Ok(len),
+                None => sent,
+                Some(sender) => {
+                    if sent.is_err() {
+                        // The caller completes it.
+                        let _ = sender.into_raw();
+                    }
+                    sent
+                }
+            };
+            Ok(c_int::try_from(sent?)?)
         })
     }
 
