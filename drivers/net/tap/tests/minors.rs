@@ -19,7 +19,7 @@ type Minors = Pin<KBox<MapleTreeAlloc<KBox<u32>>>>;
 const END: usize = 1 << 20;
 
 fn minors() -> Result<Minors> {
-    Ok(KBox::pin_init(MapleTreeAlloc::new(), GFP_KERNEL)?)
+    KBox::pin_init(MapleTreeAlloc::new(), GFP_KERNEL)
 }
 
 fn alloc(minors: &Minors, ifindex: Option<i32>) -> Result<u32> {
