@@ -228,7 +228,7 @@ def attempt(options, linux, log):
     mode = "command"
     if options.shell:
         mode = "terminal" if os.isatty(0) and os.isatty(1) else "script"
-    one = session.Session(mode)
+    one = session.Session(mode, kernel.BOOT_SECONDS[options.kernel])
     timeout = options.timeout or (None if options.shell else COMMAND_SECONDS)
 
     with tempfile.NamedTemporaryFile() as image, open(log / "output.log", "wb") as record:

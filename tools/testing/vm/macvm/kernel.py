@@ -22,6 +22,9 @@ WANTED = """
 # What makes the kernels that can be booted.
 SCRIPTS = {"stock": "kernel-prepare", "debug": "kernel-debug"}
 
+# Many times what it takes for user space to be up.
+BOOT_SECONDS = {"stock": 60, "debug": 300}
+
 # Whose modules the machine has: the names of those that ours replace.
 VARIANTS = {
     "c": (),

@@ -32,9 +32,6 @@ import tty
 # second; this is for one whose kernel hangs while it does so.
 POWER_OFF_SECONDS = 30
 
-# Many times what it takes for user space to be up.
-BOOT_SECONDS = 60
-
 # What a hanging machine is given to put on record where it hangs.
 TESTAMENT_SECONDS = 3
 
@@ -100,8 +97,9 @@ class Session:
     ended_by says why.
     """
 
-    def __init__(self, mode):
+    def __init__(self, mode, boot_seconds):
         self.mode = mode
+        self.boot_seconds = boot_seconds
         self.ended_by = None
         self.timed_out = False
         # User space did not come up: see _pump.
@@ -203,13 +201,13 @@ class Session:
         if self.mode == "terminal":
             selector.register(self._input, selectors.EVENT_READ)
         while True:
-            limit = deadline if self.output.up else start + BOOT_SECONDS
+            limit = deadline if self.output.up else start + self.boot_seconds
             ready = selector.select(max(0, limit - time.monotonic()) if limit else None)
             if not self.output.up and time.monotonic() >= limit:
                 # An emulated processor loses its timer once in a while when the
                 # host is busy, before anything that is tested has begun.
                 self.stuck = True
-                self.ended_by = f"did not come up within {BOOT_SECONDS} s"
+                self.ended_by = f"did not come up within {self.boot_seconds} s"
                 return
             if deadline and time.monotonic() >= deadline:
                 if self.ended_by:
