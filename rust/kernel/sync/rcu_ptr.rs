@@ -82,14 +82,6 @@ impl<R: RcuReference> RcuPtr<R> {
         unsafe { self.ptr.load(Acquire).as_ref() }
     }
 
-    /// Follows the pointer under RTNL (`rtnl_dereference()`).
-    #[inline]
-    pub fn load_locked<'a>(&'a self, _held: &'a rtnl::Held) -> Option<&'a R::Target> {
-        // SAFETY: By the type invariants, a non-null pointer is valid. `replace` needs exclusive
-        // evidence of RTNL, so `self` keeps its reference while `_held` is borrowed.
-        unsafe { self.ptr.load(Relaxed).as_ref() }
-    }
-
     /// Returns another reference of the object.
     pub fn get(&self, _held: &rtnl::Held) -> Option<R> {
         let object = NonNull::new(self.ptr.load(Relaxed))?;
