@@ -117,29 +117,35 @@ test_references_of_open_files() {
 	same "references" "$(cat /sys/module/macvtap/refcnt)" "$before"
 }
 
-# Each registers its range of numbers with tap.
+# Each registers its range of numbers with tap. In C nothing protects the list of
+# these, and now and then one is lost, which nothing mends: there, they take
+# turns.
 test_macvtap_and_ipvtap_loaded_at_once() {
-	local pids
+	local module
 
 	for _ in $(seq 10); do
-		pids=()
 		for module in macvtap ipvtap; do
 			modprobe $module &
-			pids+=($!)
+			in_c_wait
 		done
-		wait "${pids[@]}"
+		wait
 		new_lower
 		new_macvtap
 		present "$(node_of mt-tap)"
 		ip link delete mt-lower
-		pids=()
 		for module in macvtap ipvtap; do
 			unload $module &
-			pids+=($!)
+			in_c_wait
 		done
-		wait "${pids[@]}"
+		wait
 		unload tap
 	done
+}
+
+in_c_wait() {
+	case $MODULES in
+	c | rust-macvtap) wait ;;
+	esac
 }
 
 test_loaded_and_unloaded_often() {
