@@ -20,6 +20,7 @@ help:
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
+#:   doc          build the documentation of the Rust code, below build/doc
 #:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
 #:                modules; "make test" does so if it is missing
 #:   shell        a shell in a test machine with the modules loaded
@@ -57,6 +58,9 @@ coverage:
 test-build:
 	@tools/testing/build/selftest
 
+doc:
+	@scripts/build-doc
+
 kernel-debug:
 	@scripts/kernel-debug
 
@@ -72,4 +76,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test walk coverage test-build kernel-debug shell lint format clean
+.PHONY: help modules run test walk coverage test-build doc kernel-debug \
+	shell lint format clean

@@ -8,7 +8,7 @@ use kernel::{
 };
 
 /// A module, by the type that [`kernel::module`](macro@kernel::prelude::module) names
-/// `LocalModule`: 7.3's [`ModuleMetadata`](kernel::ModuleMetadata).
+/// `LocalModule`: 7.3's [`ModuleMetadata`].
 #[cfg(not(linux_7_2))]
 pub use kernel::ModuleMetadata;
 
