@@ -19,6 +19,7 @@ help:
 #:   coverage     tell which lines of our modules the tests do not run
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
+#:   test-in-tree test the drivers as part of a kernel tree: as modules, built in
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
 #:   doc          build the documentation of the Rust code, below build/doc
 #:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
@@ -58,6 +59,9 @@ coverage:
 test-build:
 	@tools/testing/build/selftest
 
+test-in-tree:
+	@tools/testing/selftests/run --in-tree
+
 doc:
 	@scripts/build-doc
 
@@ -76,5 +80,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test walk coverage test-build doc kernel-debug \
-	shell lint format clean
+.PHONY: help modules run test walk coverage test-build test-in-tree \
+	doc kernel-debug shell lint format clean

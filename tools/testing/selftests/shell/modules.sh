@@ -24,6 +24,10 @@ is_at() {
 test_are_the_ones_to_test() {
 	local kernels=/kernel/drivers/net/ ours=/updates/
 
+	# Where scripts/in-tree puts them.
+	if [ -d "/lib/modules/$(uname -r)/kernel/drivers/net/macvtap_rust" ]; then
+		ours=/kernel/drivers/net/macvtap_rust/
+	fi
 	case $MODULES in
 	c) is_at tap $kernels && is_at macvtap $kernels ;;
 	rust) is_at tap $ours && is_at macvtap $ours ;;

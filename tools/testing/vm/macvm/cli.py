@@ -19,6 +19,7 @@ TOP = pathlib.Path(__file__).resolve().parents[4]
 GUEST = pathlib.Path(__file__).resolve().parents[1] / "guest"
 
 COMMAND_SECONDS = 300
+
 LAST_LINES = 15  # of a console that says nothing of what happened
 
 TIMED_OUT = 124
@@ -50,14 +51,15 @@ def parse(args):
     parser.add_argument("--modules", required=True, choices=kernel.VARIANTS,
                         help="whose tap.ko and macvtap.ko: the kernel's, ours, or one of ours")
     parser.add_argument("--kernel", choices=kernel.SCRIPTS, default="stock",
-                        help="Debian's, or the one of scripts/kernel-debug (default: stock)")
+                        help="Debian's, the one of scripts/kernel-debug, or that with our drivers in "
+                        "its tree, as modules or built in (default: stock)")
     parser.add_argument("--module-dir", metavar="DIR",
                         help="where our modules are (default: what scripts/build-modules prints)")
     parser.add_argument("--tree", metavar="DIR",
                         help="the kernel's tree (default: what its script prints)")
     parser.add_argument("--cpus", type=int, default=None, help="default: 2, or 1 with --icount")
     parser.add_argument("--memory", type=int, metavar="MB",
-                        help="default: 512, or 1024 with --qemu-guest or --kernel debug")
+                        help="default: 512, or 1024 with --qemu-guest or a kernel that finds faults")
     parser.add_argument("--timeout", type=float, metavar="S",
                         help=f"default: {COMMAND_SECONDS} for a command, none for a shell")
     parser.add_argument("--log", type=pathlib.Path, metavar="DIR",
@@ -74,6 +76,8 @@ def parse(args):
     options = parser.parse_args(args)
     if bool(command) == options.shell:
         parser.error("give either a command after -- or --shell")
+    if options.kernel in kernel.IN_TREE and options.modules != "rust":
+        parser.error(f"--kernel {options.kernel} has ours only: --modules rust")
     if options.icount and options.cpus not in (None, 1):
         parser.error("--icount counts on one processor only")
     options.command = command
@@ -150,15 +154,17 @@ def run_archive(file, options, config):
 
 def initramfs(file, options, linux, config):
     """Writes the whole initramfs: archives that never change, then this run's."""
-    module_dir = None
-    if kernel.VARIANTS[options.modules]:
+    variant, module_dir = options.modules, None
+    if options.kernel in kernel.IN_TREE:
+        variant = "c"  # nothing is replaced
+    elif kernel.VARIANTS[variant]:
         module_dir = options.module_dir or script("build-modules", f"--{options.kernel}")
     with tempfile.TemporaryDirectory() as scratch:
         own = pathlib.Path(scratch, "own")
         with open(own, "wb") as part:
             run_archive(part, options, config)
         for part in (
-            userland.archive(options.qemu_guest), linux.archive(options.modules, module_dir), own,
+            userland.archive(options.qemu_guest), linux.archive(variant, module_dir), own,
         ):
             with open(part, "rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
@@ -176,7 +182,7 @@ def machine(options, linux, image, log):
     else:
         accel = qemu.accelerator(boot)
         cpus = options.cpus or 2
-    much = options.qemu_guest or options.kernel == "debug"
+    much = options.qemu_guest or options.kernel != "stock"
     memory = options.memory or (1024 if much else 512)
     return qemu.command(boot, image, memory, options.append) + accel + [
         "-smp", str(cpus), "-serial", f"file:{log / 'console.log'}",
@@ -213,7 +219,7 @@ def judge(one, log):
 
 
 def run(options):
-    linux = kernel.Kernel(options.tree or script(kernel.SCRIPTS[options.kernel]))
+    linux = kernel.Kernel(options.tree or script(*kernel.SCRIPTS[options.kernel]))
     log = log_directory(options).resolve()
     one = attempt(options, linux, log)
     if one.stuck:

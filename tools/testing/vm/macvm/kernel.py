@@ -20,10 +20,18 @@ WANTED = """
 """.split()
 
 # What makes the kernels that can be booted.
-SCRIPTS = {"stock": "kernel-prepare", "debug": "kernel-debug"}
+SCRIPTS = {
+    "stock": ("kernel-prepare",),
+    "debug": ("kernel-debug",),
+    "in-tree-m": ("kernel-in-tree", "m"),
+    "in-tree-y": ("kernel-in-tree", "y"),
+}
+
+# Those that have our drivers in their tree, and no other ones.
+IN_TREE = ("in-tree-m", "in-tree-y")
 
 # Many times what it takes for user space to be up.
-BOOT_SECONDS = {"stock": 60, "debug": 300}
+BOOT_SECONDS = {"stock": 60, "debug": 300, "in-tree-m": 180, "in-tree-y": 300}
 
 # Whose modules the machine has: the names of those that ours replace.
 VARIANTS = {
