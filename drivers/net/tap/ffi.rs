@@ -226,17 +226,17 @@ pub unsafe extern "C" fn tap_handle_frame(
     };
     // SAFETY: By the safety requirements of this function.
     let Some(tap) = (unsafe { tap.as_ref() }) else {
-        return bindings::rx_handler_result_RX_HANDLER_PASS;
+        return bindings::rx_handler_result::RX_HANDLER_PASS;
     };
     // SAFETY: By the safety requirements of this function.
     let verdict =
         unsafe { receive::handle_frame(tap, SkBuff::from_raw(skb), rcu_read_lock_held()) };
     match verdict {
-        Verdict::Consumed => bindings::rx_handler_result_RX_HANDLER_CONSUMED,
+        Verdict::Consumed => bindings::rx_handler_result::RX_HANDLER_CONSUMED,
         Verdict::Pass(skb) => {
             // The caller keeps it.
             let _ = skb.into_raw();
-            bindings::rx_handler_result_RX_HANDLER_PASS
+            bindings::rx_handler_result::RX_HANDLER_PASS
         }
     }
 }
