@@ -4,7 +4,8 @@
 # Shared by the scripts in this directory; source it, do not run it.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-cache=${MACVTAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/macvtap-rust}
+# Services, DKMS among them, have no HOME.
+cache=${MACVTAP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/macvtap-rust}
 
 # Ctrl-C is no error of the command that it stops.
 trap "exit 130" INT TERM
