@@ -24,6 +24,9 @@ help:
 #:   doc          build the documentation of the Rust code, below build/doc
 #:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
 #:                modules; "make test" does so if it is missing
+#:   install      install the modules for the running kernel, or that of KDIR,
+#:                and the udev rule: below DESTDIR or INSTALL_MOD_PATH, if given
+#:   uninstall    remove what install installed
 #:   shell        a shell in a test machine with the modules loaded
 #:   lint         check formatting, and run clippy, checkpatch and shellcheck
 #:   format       format the Rust sources
@@ -42,6 +45,12 @@ help:
 
 modules:
 	+@scripts/build-modules $(if $(KDIR),--kdir '$(KDIR)')
+
+install:
+	+@scripts/install-modules $(if $(KDIR),--kdir '$(KDIR)')
+
+uninstall:
+	@scripts/install-modules --remove $(if $(KDIR),--kdir '$(KDIR)')
 
 run:
 	@tools/testing/vm/demo
@@ -80,5 +89,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules run test walk coverage test-build test-in-tree \
+.PHONY: help modules install uninstall run test walk coverage test-build test-in-tree \
 	doc kernel-debug shell lint format clean
