@@ -38,11 +38,17 @@ test_are_the_ones_to_test() {
 }
 
 test_information() {
-	contains "$(modinfo -F alias macvtap)" rtnl-link-macvtap
+	same "macvtap's alias" "$(modinfo -F alias macvtap)" rtnl-link-macvtap
+	contains "$(modinfo -F description macvtap)" "MAC-VLAN based tap driver"
+	contains "$(modinfo -F description tap)" \
+		"Common library for drivers implementing the TAP interface"
+	same "macvtap's parameters" "$(modinfo -F parm macvtap)" ""
+	same "tap's parameters" "$(modinfo -F parm tap)" ""
+	same "tap's namespaces" "$(modinfo -F import_ns tap)" NETDEV_INTERNAL
 	same "macvtap's license" "$(modinfo -F license macvtap)" GPL
 	same "tap's license" "$(modinfo -F license tap)" GPL
-	contains ",$(modinfo -F depends macvtap)," ",tap,"
-	contains ",$(modinfo -F depends macvtap)," ",macvlan,"
+	same "macvtap's dependencies" "$(modinfo -F depends macvtap)" tap,macvlan
+	same "tap's dependencies" "$(modinfo -F depends tap)" ""
 }
 
 test_loaded_by_the_first_link() {
