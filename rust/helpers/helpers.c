@@ -15,6 +15,7 @@
 #include "bitops.c"
 #include "flow_dissector.c"
 #include "if_macvlan.c"
+#include "net_namespace.c"
 #include "netdevice.c"
 #include "ptr_ring.c"
 #include "skb_array.c"

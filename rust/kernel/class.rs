@@ -64,7 +64,7 @@ unsafe extern "C" fn namespace(dev: *const bindings::device) -> *const bindings:
     // waits for those who use its files in sysfs.
     unsafe {
         let parent = bindings::to_net_dev((*dev).parent);
-        &raw const (*bindings::dev_net(parent)).ns
+        bindings::net_ns_common(bindings::dev_net(parent))
     }
 }
 
