@@ -19,7 +19,8 @@ help:
 #:   coverage     tell which lines of our modules the tests do not run
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
-#:   test-in-tree test the drivers as part of a kernel tree: as modules, built in
+#:   test-kernels run the suite in other kernels than Debian's newest: 7.2, one
+#:                built with clang, and with the drivers in its tree
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
 #:   doc          build the documentation of the Rust code, below build/doc
 #:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
@@ -68,14 +69,14 @@ coverage:
 test-build:
 	@tools/testing/build/selftest
 
-test-in-tree:
-	@tools/testing/selftests/run --in-tree
+test-kernels:
+	@tools/testing/selftests/run --other-kernels
 
 doc:
 	@scripts/build-doc
 
 kernel-debug:
-	@scripts/kernel-debug
+	@scripts/kernel-clang --debug
 
 shell:
 	@tools/testing/vm/vm --modules rust --shell
@@ -89,5 +90,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules install uninstall run test walk coverage test-build test-in-tree \
+.PHONY: help modules install uninstall run test walk coverage test-build test-kernels \
 	doc kernel-debug shell lint format clean

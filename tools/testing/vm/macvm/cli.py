@@ -50,16 +50,17 @@ def parse(args):
     )
     parser.add_argument("--modules", required=True, choices=kernel.VARIANTS,
                         help="whose tap.ko and macvtap.ko: the kernel's, ours, or one of ours")
-    parser.add_argument("--kernel", choices=kernel.SCRIPTS, default="stock",
-                        help="Debian's, the one of scripts/kernel-debug, or that with our drivers in "
-                        "its tree, as modules or built in (default: stock)")
+    parser.add_argument("--kernel", choices=kernel.KERNELS, default="stock",
+                        help="Debian's of the newest series or of 7.2, one built with clang, one that "
+                        "finds faults, or the clang one with our drivers in its tree, as modules or "
+                        "built in (default: stock)")
     parser.add_argument("--module-dir", metavar="DIR",
                         help="where our modules are (default: what scripts/build-modules prints)")
     parser.add_argument("--tree", metavar="DIR",
                         help="the kernel's tree (default: what its script prints)")
     parser.add_argument("--cpus", type=int, default=None, help="default: 2, or 1 with --icount")
     parser.add_argument("--memory", type=int, metavar="MB",
-                        help="default: 512, or 1024 with --qemu-guest or a kernel that finds faults")
+                        help="default: 512, or 1024 with --qemu-guest or --kernel debug")
     parser.add_argument("--timeout", type=float, metavar="S",
                         help=f"default: {COMMAND_SECONDS} for a command, none for a shell")
     parser.add_argument("--log", type=pathlib.Path, metavar="DIR",
@@ -76,7 +77,7 @@ def parse(args):
     options = parser.parse_args(args)
     if bool(command) == options.shell:
         parser.error("give either a command after -- or --shell")
-    if options.kernel in kernel.IN_TREE and options.modules != "rust":
+    if not kernel.KERNELS[options.kernel].modules and options.modules != "rust":
         parser.error(f"--kernel {options.kernel} has ours only: --modules rust")
     if options.icount and options.cpus not in (None, 1):
         parser.error("--icount counts on one processor only")
@@ -155,10 +156,11 @@ def run_archive(file, options, config):
 def initramfs(file, options, linux, config):
     """Writes the whole initramfs: archives that never change, then this run's."""
     variant, module_dir = options.modules, None
-    if options.kernel in kernel.IN_TREE:
+    source = kernel.KERNELS[options.kernel]
+    if not source.modules:
         variant = "c"  # nothing is replaced
     elif kernel.VARIANTS[variant]:
-        module_dir = options.module_dir or script("build-modules", f"--{options.kernel}")
+        module_dir = options.module_dir or script(*source.modules)
     with tempfile.TemporaryDirectory() as scratch:
         own = pathlib.Path(scratch, "own")
         with open(own, "wb") as part:
@@ -182,7 +184,7 @@ def machine(options, linux, image, log):
     else:
         accel = qemu.accelerator(boot)
         cpus = options.cpus or 2
-    much = options.qemu_guest or options.kernel != "stock"
+    much = options.qemu_guest or options.kernel == "debug"
     memory = options.memory or (1024 if much else 512)
     return qemu.command(boot, image, memory, options.append) + accel + [
         "-smp", str(cpus), "-serial", f"file:{log / 'console.log'}",
@@ -219,7 +221,7 @@ def judge(one, log):
 
 
 def run(options):
-    linux = kernel.Kernel(options.tree or script(*kernel.SCRIPTS[options.kernel]))
+    linux = kernel.Kernel(options.tree or script(*kernel.KERNELS[options.kernel].tree))
     log = log_directory(options).resolve()
     one = attempt(options, linux, log)
     if one.stuck:
@@ -234,7 +236,7 @@ def attempt(options, linux, log):
     mode = "command"
     if options.shell:
         mode = "terminal" if os.isatty(0) and os.isatty(1) else "script"
-    one = session.Session(mode, kernel.BOOT_SECONDS[options.kernel])
+    one = session.Session(mode, kernel.KERNELS[options.kernel].boot_seconds)
     timeout = options.timeout or (None if options.shell else COMMAND_SECONDS)
 
     with tempfile.NamedTemporaryFile() as image, open(log / "output.log", "wb") as record:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import typing
 
 from . import cache, cpio
 from .errors import VmError
@@ -19,19 +20,24 @@ WANTED = """
     virtio_net vrf vxlan
 """.split()
 
-# What makes the kernels that can be booted.
-SCRIPTS = {
-    "stock": ("kernel-prepare",),
-    "debug": ("kernel-debug",),
-    "in-tree-m": ("kernel-in-tree", "m"),
-    "in-tree-y": ("kernel-in-tree", "y"),
+
+class Source(typing.NamedTuple):
+    """How to get a kernel, by programs in scripts/."""
+
+    tree: tuple  # what prints its tree
+    modules: tuple  # what prints the directory of our modules for it; nothing: they are in its tree
+    boot_seconds: int = 60  # many times what it takes for user space to be up
+
+
+# Those that can be booted.
+KERNELS = {
+    "stock": Source(("kernel-prepare",), ("build-modules", "--stock")),
+    "7.2": Source(("kernel-prepare", "7.2"), ("build-modules", "--stock", "7.2")),
+    "clang": Source(("kernel-clang",), ("build-modules", "--clang")),
+    "debug": Source(("kernel-clang", "--debug"), ("build-modules", "--debug"), 300),
+    "in-tree-m": Source(("kernel-in-tree", "m"), ()),
+    "in-tree-y": Source(("kernel-in-tree", "y"), ()),
 }
-
-# Those that have our drivers in their tree, and no other ones.
-IN_TREE = ("in-tree-m", "in-tree-y")
-
-# Many times what it takes for user space to be up.
-BOOT_SECONDS = {"stock": 60, "debug": 300, "in-tree-m": 180, "in-tree-y": 300}
 
 # Whose modules the machine has: the names of those that ours replace.
 VARIANTS = {
@@ -43,7 +49,7 @@ VARIANTS = {
 
 
 class Kernel:
-    """A tree as the SCRIPTS print it."""
+    """A tree as the programs of KERNELS print it."""
 
     def __init__(self, tree):
         self.tree = pathlib.Path(tree).resolve()
@@ -53,7 +59,7 @@ class Kernel:
             raise VmError(
                 f"{tree} is not a prepared kernel (no debian/vmlinuz, or not one "
                 "debian/lib/modules/<release>): take what scripts/kernel-prepare or "
-                "scripts/kernel-debug prints"
+                "scripts/kernel-clang prints"
             )
         self.modules = releases[0].parent
         self.release = self.modules.name
