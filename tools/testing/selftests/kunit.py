@@ -28,7 +28,7 @@ def run(machine):
     """The results of all suites in the machine that the command line MACHINE begins."""
     with tempfile.TemporaryDirectory() as directory:
         ended = subprocess.run(
-            [*machine, "--append", "kunit.autorun=1",
+            [*machine, "--kernel", "debug", "--append", "kunit.autorun=1",
              "--timeout", str(SECONDS), "--log", directory, "--", "modprobe", "macvtap"],
             stdin=subprocess.DEVNULL,
         )

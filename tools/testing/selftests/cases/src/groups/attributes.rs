@@ -17,6 +17,7 @@ use crate::driver::Driver;
 use crate::ktap::Case;
 use crate::sys::link::{info, Link, Mac, Macvtap, LOWER, TAP2};
 use crate::sys::netlink::{self, Refusal};
+use crate::sys::release;
 use crate::sys::userns;
 
 const MODE: u16 = 1;
@@ -304,9 +305,14 @@ pub fn cases(_: Driver) -> Vec<Case> {
         broadcast_queue_is_the_lowers,
         broadcast_cutoff_is_the_lowers,
         promiscuous_follows_the_flag,
-        long_queue_needs_capability,
-        foreign_lower_needs_capability,
     ]);
+    // macvlan.ko checks that since 7.3.
+    if release::at_least(7, 3) {
+        cases.extend(cases![
+            long_queue_needs_capability,
+            foreign_lower_needs_capability,
+        ]);
+    }
     cases
 }
 

@@ -18,6 +18,7 @@ pub mod netns;
 pub mod packet;
 pub mod pass;
 pub mod process;
+pub mod release;
 pub mod ring;
 pub mod sctp;
 pub mod tap;
