@@ -7,6 +7,7 @@ use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
 use crate::ktap::Case;
 use crate::setup::Wire;
+use crate::sys::link::Link;
 use crate::sys::module::Module;
 use crate::sys::tap::Tap;
 use crate::sys::vhost::{Vhost, HEADER_SIZE, OWN_HEADER, RING_SIZE};
@@ -18,8 +19,8 @@ const LENGTHS: [usize; 12] = [
 ];
 
 /// How vhost hands frames over.
-#[derive(Clone, Copy, Debug)]
-enum Way {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
     /// Each by itself.
     Single,
     /// Up to 64 at once, if the send buffer has no limit. As QEMU has it.
@@ -28,9 +29,36 @@ enum Way {
     ZeroCopy,
 }
 
+impl Way {
+    pub const ALL: [Way; 3] = [Way::Single, Way::Batch, Way::ZeroCopy];
+
+    /// vhost-net, so that it may.
+    pub fn load_module(self) -> Module {
+        let zero_copy = u8::from(matches!(self, Way::ZeroCopy));
+        let parameter = format!("experimental_zcopytx={zero_copy}");
+        Module::load("vhost_net", &[&parameter])
+    }
+
+    /// A queue, and vhost on it.
+    pub fn attach(self, link: &Link) -> (Vhost, Tap) {
+        let tap = Tap::open(link);
+        tap.set_number(libc::TUNSETVNETHDRSZ, HEADER_SIZE as i32)
+            .expect("TUNSETVNETHDRSZ");
+        let send_buffer = match self {
+            Way::Single | Way::ZeroCopy => 10_000_000,
+            Way::Batch => i32::MAX,
+        };
+        tap.set_number(libc::TUNSETSNDBUF, send_buffer)
+            .expect("TUNSETSNDBUF");
+        let vhost = Vhost::new(0);
+        vhost.attach(&tap);
+        (vhost, tap)
+    }
+}
+
 pub fn cases(driver: Driver) -> Vec<Case> {
     let mut cases = Vec::new();
-    for way in [Way::Single, Way::Batch, Way::ZeroCopy] {
+    for way in Way::ALL {
         for (name, body) in TRANSMIT {
             // In C, vhost then waits for ever for its pages.
             if !driver.has_our_tap() && matches!((*name, way), (DELETED, Way::ZeroCopy)) {
@@ -40,6 +68,8 @@ pub fn cases(driver: Driver) -> Vec<Case> {
             let name = format!("{name}: {way:?}");
             cases.push(Case::new(name, move || body(&mut Setup::new(way))));
         }
+        let name = format!("what is written before it leaves: {way:?}");
+        cases.push(Case::new(name, move || written_meanwhile(way)));
     }
     if driver.has_our_tap() {
         let body = || longer_headers(&mut Setup::new(Way::ZeroCopy));
@@ -89,30 +119,18 @@ const RECEIVE: &[(&str, Body)] = &[
 
 /// In the order in which they must go: vhost uses the queue, and the module the
 /// queue's.
-struct Setup {
-    vhost: Vhost,
-    tap: Tap,
-    wire: Wire,
+pub struct Setup {
+    pub vhost: Vhost,
+    pub tap: Tap,
+    pub wire: Wire,
     _module: Module,
 }
 
 impl Setup {
-    fn new(way: Way) -> Setup {
-        let zero_copy = u8::from(matches!(way, Way::ZeroCopy));
-        let parameter = format!("experimental_zcopytx={zero_copy}");
-        let module = Module::load("vhost_net", &[&parameter]);
+    pub fn new(way: Way) -> Setup {
+        let module = way.load_module();
         let wire = Wire::jumbo();
-        let tap = Tap::open(&wire.link);
-        tap.set_number(libc::TUNSETVNETHDRSZ, HEADER_SIZE as i32)
-            .expect("TUNSETVNETHDRSZ");
-        let send_buffer = match way {
-            Way::Single | Way::ZeroCopy => 10_000_000,
-            Way::Batch => i32::MAX,
-        };
-        tap.set_number(libc::TUNSETSNDBUF, send_buffer)
-            .expect("TUNSETSNDBUF");
-        let vhost = Vhost::new(0);
-        vhost.attach(&tap);
+        let (vhost, tap) = way.attach(&wire.link);
         Setup {
             vhost,
             tap,
@@ -310,6 +328,28 @@ fn deleted_link(setup: &mut Setup) {
     setup.wire.peer.assert_empty();
     assert_eq!(setup.tap.name_and_flags(), Err(Errno::ENOLINK));
     setup.vhost.detach();
+}
+
+/// The pages themselves are sent, and come back when the frame has left, if they
+/// are not copied.
+fn written_meanwhile(way: Way) {
+    let setup = &mut Setup::new(way);
+    setup.wire.link.delay(1000);
+    let before = frame::outgoing(3000);
+    let mut after = before.clone();
+    // Headers are copied in any way.
+    after[1000..].fill(0x55);
+    let packet = plain(&before);
+    let transmit = &mut setup.vhost.transmit;
+    let descriptor = transmit.put(&packet, &[packet.len()]);
+    transmit.publish();
+    wait::until("a packet in the queueing discipline", || {
+        setup.wire.link.delays()
+    });
+    setup.vhost.transmit.overwrite(descriptor, &plain(&after));
+    let sent = if way == Way::ZeroCopy { after } else { before };
+    frame::assert_same(&setup.wire.peer.receive().frame, &sent);
+    setup.vhost.wait_sent(1);
 }
 
 fn attached_again(setup: &mut Setup) {

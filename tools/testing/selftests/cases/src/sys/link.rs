@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::process::Command;
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
@@ -200,6 +201,29 @@ impl Link {
             NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
         ];
         netlink::add_neighbour(message).expect("a neighbour of the link");
+    }
+
+    /// What is sent through the link waits in its queueing discipline before it
+    /// leaves.
+    pub fn delay(&self, milliseconds: u32) {
+        let delay = format!("{milliseconds}ms");
+        self.qdisc(&[
+            "replace", "root", "netem", "delay", &delay, "limit", "10000",
+        ]);
+    }
+
+    /// Whether something waits there.
+    pub fn delays(&self) -> bool {
+        !self.qdisc(&["show"]).contains("backlog 0b 0p")
+    }
+
+    fn qdisc(&self, arguments: &[&str]) -> String {
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        let command = ["-statistics", "qdisc", verb, "dev", &self.name];
+        let ended = Command::new("tc").args(command).args(rest).output();
+        let ended = ended.expect("tc");
+        assert!(ended.status.success(), "{ended:?}");
+        String::from_utf8_lossy(&ended.stdout).into_owned()
     }
 
     pub fn node(&self) -> String {

@@ -35,6 +35,7 @@ const RING_SPAN: u64 = BUFFERS + RING_SIZE as u64 * BUFFER_SIZE;
 const INDEX: u64 = 2;
 const ENTRIES: u64 = 4;
 
+const NEXT: u16 = 1;
 const DEVICE_WRITES: u16 = 2;
 
 const VERSION_1: u64 = 1 << 32;
@@ -48,8 +49,8 @@ const TRANSMIT: usize = 1;
 pub const HEADER_SIZE: usize = 12;
 
 pub struct Vhost {
-    receive: Ring,
-    transmit: Ring,
+    pub receive: Ring,
+    pub transmit: Ring,
     net: Net<Memory>,
 }
 
@@ -97,7 +98,7 @@ impl Vhost {
     /// Does not wait for them.
     pub fn post(&mut self, packets: &[Vec<u8>]) {
         for packet in packets {
-            self.transmit.put(packet);
+            self.transmit.put(packet, &[packet.len()]);
         }
         self.transmit.publish();
     }
@@ -111,20 +112,20 @@ impl Vhost {
     /// Offers a buffer of `length` bytes for each of `count` packets.
     pub fn offer(&mut self, count: u16, length: usize) {
         for _ in 0..count {
-            self.receive.offer(length);
+            self.receive.offer(&[length]);
         }
         self.receive.publish();
     }
 
     /// The next packet, with its header.
     pub fn receive(&mut self) -> Vec<u8> {
-        let (descriptor, length) = self.receive.wait_used();
-        self.receive.get(descriptor, length)
+        let used = self.receive.wait_used();
+        self.receive.get(&used)
     }
 
     pub fn receive_now(&mut self) -> Option<Vec<u8>> {
-        let (descriptor, length) = self.receive.used()?;
-        Some(self.receive.get(descriptor, length))
+        let used = self.receive.used()?;
+        Some(self.receive.get(&used))
     }
 }
 
@@ -151,14 +152,26 @@ impl MappedRegion for vm_memory::GuestRegionMmap<()> {
 }
 
 /// A split virtqueue, and the driver's state of it.
-struct Ring {
+pub struct Ring {
     memory: Memory,
     start: u64,
-    /// How many descriptors were made available, and how many came back used.
+    /// How many chains were made available, and how many came back used.
     available: u16,
     used: u16,
+    free: Vec<u16>,
+    /// What vhost has, by the first descriptor.
+    chains: Vec<Option<Chain>>,
     kick: EventFd,
     _call: EventFd,
+}
+
+/// Descriptors that hold one packet, each with how much of its buffer is used.
+type Chain = Vec<(u16, usize)>;
+
+/// What vhost is done with, and how many bytes it wrote there.
+pub struct Used {
+    chain: Chain,
+    length: usize,
 }
 
 impl Ring {
@@ -168,6 +181,8 @@ impl Ring {
             start: index as u64 * RING_SPAN,
             available: 0,
             used: 0,
+            free: (0..RING_SIZE).rev().collect(),
+            chains: vec![None; usize::from(RING_SIZE)],
             kick: EventFd::new(0).expect("an event"),
             _call: EventFd::new(0).expect("an event"),
         };
@@ -208,33 +223,64 @@ impl Ring {
             .expect("a place in the ring")
     }
 
-    /// Makes the next descriptor available.
-    fn add(&mut self, length: usize, flags: u16) -> u16 {
-        assert!(self.available.wrapping_sub(self.used) < RING_SIZE, "full");
-        assert!(length as u64 <= BUFFER_SIZE);
-        let descriptor = self.available % RING_SIZE;
-        let at = u64::from(descriptor) * 16;
-        self.write(at, self.buffer(descriptor));
-        self.write(at + 8, length as u32);
-        self.write(at + 12, flags);
-        self.write(AVAILABLE + ENTRIES + u64::from(descriptor) * 2, descriptor);
-        self.available = self.available.wrapping_add(1);
-        descriptor
+    /// How many descriptors vhost does not have.
+    pub fn room(&self) -> usize {
+        self.free.len()
     }
 
-    fn put(&mut self, packet: &[u8]) {
-        let descriptor = self.add(packet.len(), 0);
+    /// Makes as many descriptors available, for one packet.
+    fn add(&mut self, lengths: &[usize], flags: u16) -> u16 {
+        assert!(lengths.len() <= self.room(), "full");
+        let chain: Chain = self
+            .free
+            .drain(self.room() - lengths.len()..)
+            .zip(lengths.iter().copied())
+            .collect();
+        for (place, &(descriptor, length)) in chain.iter().enumerate() {
+            assert!(length as u64 <= BUFFER_SIZE);
+            let next = chain.get(place + 1).map(|(next, _)| *next);
+            let at = u64::from(descriptor) * 16;
+            self.write(at, self.buffer(descriptor));
+            self.write(at + 8, length as u32);
+            self.write(at + 12, flags | if next.is_some() { NEXT } else { 0 });
+            self.write(at + 14, next.unwrap_or(0));
+        }
+        let first = chain[0].0;
+        let place = u64::from(self.available % RING_SIZE);
+        self.write(AVAILABLE + ENTRIES + place * 2, first);
+        self.available = self.available.wrapping_add(1);
+        self.chains[usize::from(first)] = Some(chain);
+        first
+    }
+
+    /// Hands a packet over, in parts of these lengths. Returns the first part's
+    /// descriptor.
+    pub fn put(&mut self, packet: &[u8], lengths: &[usize]) -> u16 {
+        let first = self.add(lengths, 0);
+        let mut rest = packet;
+        let chain = self.chains[usize::from(first)].as_ref().expect("a chain");
+        for &(descriptor, length) in chain {
+            let (part, behind) = rest.split_at(length);
+            self.overwrite(descriptor, part);
+            rest = behind;
+        }
+        assert!(rest.is_empty());
+        first
+    }
+
+    /// Writes to a descriptor's buffer, whoever has it.
+    pub fn overwrite(&self, descriptor: u16, bytes: &[u8]) {
         self.memory
-            .write_slice(packet, GuestAddress(self.buffer(descriptor)))
+            .write_slice(bytes, GuestAddress(self.buffer(descriptor)))
             .expect("a buffer");
     }
 
-    fn offer(&mut self, length: usize) {
-        self.add(length, DEVICE_WRITES);
+    pub fn offer(&mut self, lengths: &[usize]) {
+        self.add(lengths, DEVICE_WRITES);
     }
 
     /// Lets vhost see what was made available.
-    fn publish(&self) {
+    pub fn publish(&self) {
         let at = GuestAddress(self.start + AVAILABLE + INDEX);
         self.memory
             .store(self.available, at, Ordering::SeqCst)
@@ -242,8 +288,8 @@ impl Ring {
         self.kick.write(1).expect("a kick");
     }
 
-    /// The next descriptor that vhost is done with, and how many bytes it wrote.
-    fn used(&mut self) -> Option<(u16, usize)> {
+    /// What vhost gives back next. It does so once.
+    pub fn used(&mut self) -> Option<Used> {
         let at = GuestAddress(self.start + USED + INDEX);
         let index: u16 = self
             .memory
@@ -254,12 +300,19 @@ impl Ring {
         }
         let at = USED + ENTRIES + u64::from(self.used % RING_SIZE) * 8;
         self.used = self.used.wrapping_add(1);
-        let descriptor: u32 = self.read(at);
+        let first: u32 = self.read(at);
         let length: u32 = self.read(at + 4);
-        Some((descriptor as u16, length as usize))
+        let chain = self.chains[first as usize].take();
+        let chain = chain.expect("descriptors that vhost has");
+        self.free
+            .extend(chain.iter().map(|(descriptor, _)| descriptor));
+        Some(Used {
+            chain,
+            length: length as usize,
+        })
     }
 
-    fn wait_used(&mut self) -> (u16, usize) {
+    fn wait_used(&mut self) -> Used {
         let mut found = None;
         wait::until("vhost to use a buffer", || {
             found = self.used();
@@ -268,11 +321,18 @@ impl Ring {
         found.expect("a used buffer")
     }
 
-    fn get(&self, descriptor: u16, length: usize) -> Vec<u8> {
-        let mut packet = vec![0; length];
-        self.memory
-            .read_slice(&mut packet, GuestAddress(self.buffer(descriptor)))
-            .expect("a buffer");
+    /// The packet in what was not made available again.
+    pub fn get(&self, used: &Used) -> Vec<u8> {
+        let mut packet = vec![0; used.length];
+        let mut rest = &mut packet[..];
+        for &(descriptor, length) in &used.chain {
+            let (part, behind) = rest.split_at_mut(length.min(rest.len()));
+            self.memory
+                .read_slice(part, GuestAddress(self.buffer(descriptor)))
+                .expect("a buffer");
+            rest = behind;
+        }
+        assert!(rest.is_empty());
         packet
     }
 }
