@@ -24,11 +24,14 @@ const LIMIT_OF_DEATH: Duration = Duration::from_secs(10);
 
 /// Begins a line that the runner compares between the drivers.
 const DATA: &str = "data: ";
+/// Begins one that is for people.
+const FIGURES: &str = "figures: ";
 
 /// A case fails by panicking, as Rust's own tests do.
 pub struct Case {
     pub name: String,
     body: Box<dyn Fn()>,
+    limit: Duration,
 }
 
 impl Case {
@@ -36,6 +39,15 @@ impl Case {
         Case {
             name: name.into(),
             body: Box::new(body),
+            limit: LIMIT,
+        }
+    }
+
+    /// It may take that much longer than others.
+    pub fn longer(self, more: Duration) -> Case {
+        Case {
+            limit: self.limit + more,
+            ..self
         }
     }
 }
@@ -57,7 +69,7 @@ pub fn run(cases: &[Case]) -> bool {
         link::delete_leftovers();
         passed &= success;
         for line in said.lines() {
-            if !success || line.starts_with(DATA) {
+            if !success || line.starts_with(DATA) || line.starts_with(FIGURES) {
                 println!("# {line}");
             }
         }
@@ -73,6 +85,11 @@ pub fn data(line: impl Display) {
     println!("{DATA}{line}");
 }
 
+/// Reports what happens to be seen.
+pub fn figures(line: impl Display) {
+    println!("{FIGURES}{line}");
+}
+
 /// Runs the case in a process of its own: it may hang, enter namespaces or
 /// change signal handlers, and nothing of that reaches the next. Returns what
 /// it said, and whether it passed.
@@ -83,7 +100,7 @@ fn run_isolated(case: &Case) -> (String, bool) {
         ForkResult::Child => run_here(case, &writer),
         ForkResult::Parent { child } => {
             drop(writer);
-            match wait_for(child) {
+            match wait_for(child, case.limit) {
                 Ok(()) => (said(reader), true),
                 Err(how) => (format!("{}{how}", said(reader)), false),
             }
@@ -100,8 +117,8 @@ fn run_here(case: &Case, output: &OwnedFd) -> ! {
     exit(if result.is_ok() { 0 } else { 1 })
 }
 
-fn wait_for(child: Pid) -> Result<(), String> {
-    match end_of(child, LIMIT) {
+fn wait_for(child: Pid, limit: Duration) -> Result<(), String> {
+    match end_of(child, limit) {
         Some(WaitStatus::Exited(_, 0)) => Ok(()),
         Some(WaitStatus::Exited(_, _)) => Err(String::new()),
         Some(WaitStatus::Signaled(_, signal, _)) => Err(format!("killed by {signal}")),

@@ -4,8 +4,6 @@
 //! On C this leaves sockets behind that nothing frees, so the modules cannot be
 //! unloaded afterwards: it has to be the last group.
 
-use std::fs;
-
 use nix::sys::signal::SaFlags;
 
 use crate::driver::Driver;
@@ -13,6 +11,7 @@ use crate::frame;
 use crate::ktap::Case;
 use crate::setup::{Pair, Wire};
 use crate::sys::link::{TAP2_MAC, TAP_MAC};
+use crate::sys::module;
 use crate::sys::process::{self, Blocked};
 use crate::sys::tap::Tap;
 use crate::sys::wait;
@@ -69,14 +68,10 @@ fn longer_buffer_wakes(woken: bool) {
     pair.far.assert_empty();
 }
 
-fn references() -> usize {
-    let references = fs::read_to_string("/sys/module/tap/refcnt").expect("tap.ko's references");
-    references.trim().parse().expect("a number")
-}
-
 /// What is sent and never read must not keep its sockets when the files are
 /// closed. In C, `left` of them stay for ever.
 fn assert_sockets_left(ends: bool, left: usize, send_and_close: impl FnOnce()) {
+    let references = || module::references("tap").expect("a module");
     let before = references();
     send_and_close();
     if ends {

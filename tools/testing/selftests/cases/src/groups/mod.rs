@@ -37,6 +37,7 @@ mod sctp;
 mod statistics;
 mod sysfs;
 mod vhost;
+mod vhost_soak;
 mod vlan;
 mod vnet_header;
 mod write;
@@ -87,5 +88,6 @@ pub const GROUPS: &[Group] = groups![
     notifications,
     sysfs,
     vhost,
+    vhost_soak,
     endings
 ];

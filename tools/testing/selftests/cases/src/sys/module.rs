@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A kernel module that is loaded for a while.
+//! Kernel modules that are loaded for a while, and unloaded.
 
+use std::fs;
 use std::process::Command;
 
 pub struct Module(&'static str);
 
 impl Module {
     pub fn load(name: &'static str, parameters: &[&str]) -> Module {
-        run(Command::new("modprobe").arg(name).args(parameters));
+        load(name, parameters);
         Module(name)
     }
 }
@@ -15,8 +16,22 @@ impl Module {
 impl Drop for Module {
     /// Others keep it from being unloaded until all of its users are gone.
     fn drop(&mut self) {
-        run(Command::new("rmmod").arg(self.0));
+        unload(self.0);
     }
+}
+
+pub fn load(name: &str, parameters: &[&str]) {
+    run(Command::new("modprobe").arg(name).args(parameters));
+}
+
+pub fn unload(name: &str) {
+    run(Command::new("rmmod").arg(name));
+}
+
+/// How many keep a module from being unloaded; none for what is built in.
+pub fn references(name: &str) -> Option<usize> {
+    let references = fs::read_to_string(format!("/sys/module/{name}/refcnt")).ok()?;
+    Some(references.trim().parse().expect("a number"))
 }
 
 fn run(command: &mut Command) {

@@ -79,6 +79,15 @@ impl PacketSocket {
         nix::unistd::write(self, &header.with(frame))
     }
 
+    /// How much memory those of its frames have that are not freed yet.
+    pub fn outstanding(&self) -> usize {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: The argument is a pointer to a C int.
+        let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+        Errno::result(done).expect("SIOCOUTQ");
+        bytes as usize
+    }
+
     pub fn receive(&self) -> Received {
         wait::events(self, PollFlags::POLLIN);
         self.receive_now().expect("a frame")

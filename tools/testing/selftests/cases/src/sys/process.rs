@@ -2,15 +2,19 @@
 //! Threads that block, signals that interrupt them, other users.
 
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::exit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
+use nix::sys::prctl;
 use nix::sys::resource::{getrusage, UsageWho};
-use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
-use nix::unistd::{gettid, Pid};
+use nix::sys::signal::{self, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
+use nix::unistd::{fork, gettid, ForkResult, Pid};
 
 use super::wait::{self, DEADLINE};
 
@@ -101,6 +105,37 @@ impl<T: Send + 'static> Blocked<T> {
             )
         };
         Errno::result(done).expect("tgkill");
+    }
+}
+
+/// A process that does its work until it is killed.
+pub struct Worker(Pid);
+
+impl Worker {
+    /// The calling process must have one thread.
+    pub fn start(body: impl FnOnce()) -> Worker {
+        // SAFETY: The caller has one thread, so the child may do anything.
+        match unsafe { fork() }.expect("fork") {
+            ForkResult::Child => {
+                prctl::set_pdeathsig(Signal::SIGKILL).expect("PR_SET_PDEATHSIG");
+                // What the caller's functions have is the caller's.
+                let _ = panic::catch_unwind(AssertUnwindSafe(body));
+                exit(1)
+            }
+            ForkResult::Parent { child } => Worker(child),
+        }
+    }
+
+    /// Without warning. All that it had is gone afterwards.
+    pub fn kill(self) {
+        signal::kill(self.0, Signal::SIGKILL).expect("a process to kill");
+        let mut status = WaitStatus::StillAlive;
+        wait::until("a killed process to end", || {
+            status = waitpid(self.0, Some(WaitPidFlag::WNOHANG)).expect("the process");
+            status != WaitStatus::StillAlive
+        });
+        let killed = WaitStatus::Signaled(self.0, Signal::SIGKILL, false);
+        assert_eq!(status, killed, "it has ended by itself");
     }
 }
 
