@@ -9,7 +9,7 @@ from . import cache, cpio, elf
 from .errors import VmError
 
 PROGRAMS = """
-    bash bridge busybox dnsmasq ethtool ip kmod ping ss tc timeout udevadm
+    bash bridge busybox dnsmasq ethtool ip kmod ping readlink ss tc timeout udevadm
 """.split()
 
 # kmod is all of these, by the name it is called by.
