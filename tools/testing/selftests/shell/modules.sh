@@ -7,6 +7,9 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# To load a module takes an emulated machine half a second, when it is busy.
+CASE_SECONDS=180
+
 loaded() {
 	[ -d "/sys/module/$1" ]
 }
@@ -159,8 +162,6 @@ in_c_wait() {
 }
 
 test_loaded_and_unloaded_often() {
-
-
 	new_lower
 	for _ in $(seq 10); do
 		new_macvtap
@@ -169,6 +170,128 @@ test_loaded_and_unloaded_often() {
 		unload tap
 		absent /sys/class/net/mt-tap
 	done
+}
+
+# Whose symbols each uses, of those that may be ours or use what may be.
+declare -A uses=(
+	[macvlan]='' [tap]='' [macvtap]='macvlan tap' [ipvtap]=tap [vhost_net]=tap
+)
+declare -A file_of tried
+
+# orders BEFORE MODULES...: every order of the modules in which each comes behind
+# those that it uses, a line for each, behind those that are there before.
+orders() {
+	local before=$1 module other
+
+	shift
+	[ $# -gt 0 ] || echo "$before"
+	for module in "$@"; do
+		for other in ${uses[$module]}; do
+			[[ " $before " == *" $other "* ]] || continue 2
+		done
+		# shellcheck disable=SC2046 # names without spaces
+		orders "$before $module" $(printf '%s\n' "$@" | grep -vx "$module")
+	done
+}
+
+# reversed ORDER: its words, the last one first.
+reversed() {
+	local word line=''
+
+	for word in $1; do
+		line="$word $line"
+	done
+	echo "$line"
+}
+
+load() {
+	busybox insmod "${file_of[$1]}"
+}
+
+# What the kernel says to loading the module, or nothing if it may be loaded.
+objection_to_loading() {
+	local other
+
+	if loaded "$1"; then
+		echo "File exists"
+		return
+	fi
+	for other in ${uses[$1]}; do
+		if ! loaded "$other"; then
+			echo "unknown symbol in module"
+			return
+		fi
+	done
+}
+
+objection_to_unloading() {
+	local other
+
+	if ! loaded "$1"; then
+		echo "No such file or directory"
+		return
+	fi
+	for other in "${!uses[@]}"; do
+		if [[ " ${uses[$other]} " == *" $1 "* ]] && loaded "$other"; then
+			echo "Resource temporarily unavailable"
+			return
+		fi
+	done
+}
+
+which_are_loaded() {
+	local module
+
+	for module in "${!uses[@]}"; do
+		! loaded "$module" || echo "$module"
+	done
+}
+
+# With those loaded that are, whatever must not be done is refused and changes
+# nothing. Tried once with each set of modules.
+try_what_is_refused() {
+	local before module objection
+
+	before=$(which_are_loaded)
+	[ -z "${tried[set $before]-}" ] || return 0
+	tried[set $before]=yes
+	for module in "${!uses[@]}"; do
+		objection=$(objection_to_loading "$module")
+		[ -z "$objection" ] || refused "$objection" load "$module"
+		objection=$(objection_to_unloading "$module")
+		[ -z "$objection" ] || refused "$objection" unload "$module"
+	done
+	same "loaded modules" "$(which_are_loaded)" "$before"
+}
+
+test_loaded_and_unloaded_in_every_order() {
+	local all module number
+
+	# What they use besides is loaded and stays.
+	modprobe -a "${!uses[@]}"
+	for module in "${!uses[@]}"; do
+		file_of[$module]=$(modinfo -n "$module")
+	done
+	mapfile -t all < <(orders '' "${!uses[@]}")
+	for module in $(reversed "${all[0]}"); do
+		unload "$module"
+	done
+
+	for number in "${!all[@]}"; do
+		for module in ${all[number]}; do
+			try_what_is_refused
+			load "$module"
+			loaded "$module" || fail "$module is not loaded"
+		done
+		# Another order for the way back.
+		for module in $(reversed "${all[-1 - number]}"); do
+			try_what_is_refused
+			unload "$module"
+			! loaded "$module" || fail "$module is not unloaded"
+		done
+	done
+	same "orders" "$number" 17
+	same "sets of modules" ${#tried[@]} 14
 }
 
 run_cases "$@"
