@@ -21,6 +21,8 @@ help:
 #:                kernel's own way to build modules
 #:   test-kernels run the suite in other kernels than Debian's newest: 7.2, one
 #:                built with clang, and with the drivers in its tree
+#:   test-guest   boot a Linux guest on links of each mix of the modules, and have
+#:                TCP connections over them
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
 #:   doc          build the documentation of the Rust code, below build/doc
 #:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
@@ -72,6 +74,9 @@ test-build:
 test-kernels:
 	@tools/testing/selftests/run --other-kernels
 
+test-guest:
+	@tools/testing/selftests/run --only guest
+
 doc:
 	@scripts/build-doc
 
@@ -90,5 +95,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules install uninstall run test walk coverage test-build test-kernels \
+.PHONY: help modules install uninstall run test walk coverage test-build test-kernels test-guest \
 	doc kernel-debug shell lint format clean

@@ -15,14 +15,16 @@ PROGRAMS = """
 # kmod is all of these, by the name it is called by.
 KMOD_NAMES = "depmod insmod lsmod modinfo modprobe rmmod".split()
 
-# For a virtual machine in the virtual machine, with a network card that boots
-# by PXE and its console on the serial port.
+# For a virtual machine in the virtual machine, with its console on the serial
+# port, whose network card boots by PXE or whose kernel is given.
 QEMU_PROGRAMS = ["qemu-system-x86_64"]
 QEMU_FILES = """
     /usr/share/qemu/efi-virtio.rom
     /usr/share/qemu/kvmvapic.bin
     /usr/share/qemu/linuxboot_dma.bin
+    /usr/share/qemu/pvh.bin
     /usr/share/qemu/pxe-virtio.rom
+    /usr/share/qemu/qboot.rom
     /usr/share/seabios/bios-256k.bin
 """.split()
 
