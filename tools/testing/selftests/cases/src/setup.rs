@@ -46,15 +46,21 @@ impl Wire {
         for link in [&lower, &peer_link, &link] {
             link.set_up(true).expect("a link that is up");
         }
-        for link in [&lower, &peer_link, &link] {
-            link.wait_operational();
-        }
         let peer = PacketSocket::open(&peer_link, ALL);
-        Wire {
+        let wire = Wire {
             link,
             lower,
             peer_link,
             peer,
+        };
+        wire.wait_operational();
+        wire
+    }
+
+    /// Until then frames are lost, also those that the peer sends.
+    pub fn wait_operational(&self) {
+        for link in [&self.lower, &self.peer_link, &self.link] {
+            link.wait_operational();
         }
     }
 

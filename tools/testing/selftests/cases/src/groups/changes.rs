@@ -32,8 +32,8 @@ const CHANGES: &[Change] = &[
     ("shorter MTU below", |wire| set(&wire.lower, LinkAttribute::Mtu(500)), "mt-tap", TAP_MAC),
     ("renamed", |wire| set(&wire.link, LinkAttribute::IfName(RENAMED.into())), RENAMED, TAP_MAC),
     ("lower renamed", |wire| set(&wire.lower, LinkAttribute::IfName(RENAMED.into())), "mt-tap", TAP_MAC),
-    ("down and up", |wire| down_and_up(&wire.link, &wire.link), "mt-tap", TAP_MAC),
-    ("lower down and up", |wire| down_and_up(&wire.lower, &wire.link), "mt-tap", TAP_MAC),
+    ("down and up", |wire| down_and_up(wire, &wire.link), "mt-tap", TAP_MAC),
+    ("lower down and up", |wire| down_and_up(wire, &wire.lower), "mt-tap", TAP_MAC),
     ("another address", |wire| set(&wire.link, LinkAttribute::Address(OTHER_MAC.to_vec())), "mt-tap", OTHER_MAC),
     ("mode private", |wire| set(&wire.link, info(vec![InfoMacVtap::Mode(MacVlanMode::Private)])), "mt-tap", TAP_MAC),
     ("mode vepa", |wire| set(&wire.link, info(vec![InfoMacVtap::Mode(MacVlanMode::Vepa)])), "mt-tap", TAP_MAC),
@@ -93,11 +93,10 @@ fn set(link: &Link, attribute: LinkAttribute) {
     link.set(attribute).expect("a change");
 }
 
-fn down_and_up(changed: &Link, above: &Link) {
-    changed.set_up(false).expect("a link that is down");
-    changed.set_up(true).expect("a link that is up");
-    changed.wait_operational();
-    above.wait_operational();
+fn down_and_up(wire: &Wire, link: &Link) {
+    link.set_up(false).expect("a link that is down");
+    link.set_up(true).expect("a link that is up");
+    wire.wait_operational();
 }
 
 fn there_and_back(wire: &Wire) {
@@ -179,7 +178,7 @@ fn blocked_reader_goes_on() {
     let reader = Blocked::start(libc::SYS_read, move || tap.read(&mut [0; 300]));
     set(&wire.link, LinkAttribute::Mtu(600));
     set(&wire.link, LinkAttribute::TxQueueLen(12));
-    down_and_up(&wire.link, &wire.link);
+    down_and_up(&wire, &wire.link);
     there_and_back(&wire);
     set(&wire.link, LinkAttribute::IfName(RENAMED.into()));
     let _link = Link::of_name(RENAMED).expect("the link");
