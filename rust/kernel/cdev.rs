@@ -19,6 +19,10 @@ use kernel::{
 /// How many minor numbers a major number has.
 pub const MINORS: u32 = 1 << bindings::MINORBITS;
 
+/// Minor numbers that hardly ever are interface indices: of a network device's node, if the number
+/// that is the index is taken by a device in another network namespace, or there is none.
+pub const SPARE_MINORS: core::ops::Range<u32> = MINORS / 2..MINORS;
+
 /// A device number (`dev_t`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DeviceNumber(bindings::dev_t);

@@ -15,7 +15,10 @@ use crate::{
 use bindings_net as bindings;
 use core::{
     fmt::Write,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     error::{
@@ -47,6 +50,7 @@ impl NetClass {
         class.name = as_char_ptr_in_const_context(name);
         class.ns_type = &raw const bindings::net_ns_type_operations;
         class.namespace = Some(namespace);
+        class.devnode = Some(devnode);
         Self(Opaque::new(class))
     }
 }
@@ -65,6 +69,86 @@ unsafe extern "C" fn namespace(dev: *const bindings::device) -> *const bindings:
     unsafe {
         let parent = bindings::to_net_dev((*dev).parent);
         bindings::net_ns_common(bindings::dev_net(parent))
+    }
+}
+
+/// Returns the name of a class device's node, which the caller frees, or null if it is the device's.
+///
+/// # Safety
+///
+/// `dev` must be valid, and created by [`Device::new`].
+unsafe extern "C" fn devnode(
+    dev: *const bindings::device,
+    _mode: *mut bindings::umode_t,
+) -> *mut c_char {
+    // SAFETY: By the safety requirements of this function.
+    match unsafe { node_name(dev) } {
+        // SAFETY: The name ends with a NUL.
+        Some(name) => unsafe { bindings::kstrdup(name.as_char_ptr(), bindings::GFP_KERNEL) },
+        None => ptr::null_mut(),
+    }
+}
+
+/// Returns the name of a class device's node, if it is not the device's.
+///
+/// # Safety
+///
+/// `dev` must be created by [`Device::new`] and not be removed during `'a`. The driver core asks
+/// for the names of others' nodes only then: while a device is added or removed, and by its files in
+/// sysfs.
+unsafe fn node_name<'a>(dev: *const bindings::device) -> Option<&'a Name> {
+    // SAFETY: By the safety requirements of this function, this is null or the name that
+    // [`Device`] keeps until the device is removed.
+    unsafe { (*dev).driver_data.cast::<Name>().as_ref() }
+}
+
+/// Returns whether the node of a class device is called so.
+///
+/// # Safety
+///
+/// As for [`node_name`]; `name` must be a string.
+unsafe extern "C" fn has_node_name(dev: *mut bindings::device, name: *const c_void) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let (node, name) = unsafe { (node_name(dev), CStr::from_char_ptr(name.cast())) };
+    let node = match node {
+        Some(node) => node.as_c_str(),
+        // SAFETY: A device that is registered has a name.
+        None => unsafe { CStr::from_char_ptr((*dev).kobj.name) },
+    };
+    (node == name).into()
+}
+
+/// A name.
+///
+/// # Invariants
+///
+/// It ends with a NUL.
+pub struct Name([u8; NAME_SIZE]);
+
+/// Space for the name of a class device, with its final NUL.
+const NAME_SIZE: usize = crate::net::device::NAME_SIZE;
+
+impl Name {
+    /// Formats a name.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is too long.
+    pub fn new(name: core::fmt::Arguments<'_>) -> Result<Self> {
+        let mut buffer = [0; NAME_SIZE];
+        let mut formatter = NullTerminatedFormatter::new(&mut buffer).ok_or(EINVAL)?;
+        formatter.write_fmt(name).map_err(|_| EINVAL)?;
+        // INVARIANT: The formatter has ended it with one.
+        Ok(Self(buffer))
+    }
+
+    fn as_char_ptr(&self) -> *const c_char {
+        self.0.as_ptr().cast()
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        // SAFETY: By the type invariants, it ends with a NUL.
+        unsafe { CStr::from_char_ptr(self.as_char_ptr()) }
     }
 }
 
@@ -87,6 +171,26 @@ impl Registration {
         // INVARIANT: It is registered now.
         Ok(Arc::new(Self(class), GFP_KERNEL)?)
     }
+
+    /// Returns whether a device of the class, in whatever namespace, has a node of this name.
+    pub fn has_node(&self, name: &Name, _held: &rtnl::Held) -> bool {
+        // SAFETY: By the type invariants, the class is registered, and [`Device`] makes and removes
+        // its devices under RTNL, which is held. The name is a string.
+        let device = unsafe {
+            bindings::class_find_device(
+                self.0 .0.get(),
+                ptr::null(),
+                name.as_char_ptr().cast(),
+                Some(has_node_name),
+            )
+        };
+        if device.is_null() {
+            return false;
+        }
+        // SAFETY: It was found with a reference.
+        unsafe { bindings::put_device(device) };
+        true
+    }
 }
 
 impl Drop for Registration {
@@ -103,48 +207,48 @@ impl Drop for Registration {
 /// # Invariants
 ///
 /// `device` is registered, this is the only one that unregisters it, and its parent's directory
-/// has a link `name`, a string that ends with a NUL.
+/// has a link `name`.
 pub struct Device {
     device: NonNull<bindings::device>,
-    name: [u8; NAME_SIZE],
+    name: Name,
+    // Behind the device's driver data.
+    _node: Option<KBox<Name>>,
     _class: Arc<Registration>,
 }
-
-/// Space for the name of a class device, with its final NUL.
-const NAME_SIZE: usize = crate::net::device::NAME_SIZE;
 
 // SAFETY: Devices may be used on any thread.
 unsafe impl Send for Device {}
 
 impl Device {
-    /// Creates a device for a network device.
+    /// Creates a device for a network device. Its node below `/dev`, which is the same for all
+    /// namespaces, is called `node`, or as the device is.
     ///
     /// # Errors
     ///
     /// `EEXIST` if the class has a device of that name, or of that number, in this namespace;
-    /// `EINVAL` for a name that is too long, `ENOMEM`.
+    /// `ENOMEM`.
     pub fn new(
         class: Arc<Registration>,
         parent: &NetDevice,
         number: DeviceNumber,
-        name: core::fmt::Arguments<'_>,
+        name: Name,
+        node: Option<Name>,
         _held: &mut rtnl::Held,
     ) -> Result<Self> {
-        let mut buffer = [0; NAME_SIZE];
-        let mut formatter = NullTerminatedFormatter::new(&mut buffer).ok_or(EINVAL)?;
-        formatter.write_fmt(name).map_err(|_| EINVAL)?;
-        let name = buffer;
+        let node = node.map(|node| KBox::new(node, GFP_KERNEL)).transpose()?;
+        let driver_data = node.as_deref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: By the invariants of `NetDevice`, its embedded device is valid.
         let parent_device = unsafe { &raw mut (*parent.as_raw()).dev };
-        // SAFETY: The class is registered, the parent is valid, the format takes one string.
+        // SAFETY: The class is registered, the parent is valid, the format takes one string. The
+        // driver data, which is not changed, lives until the device is removed.
         let device = from_err_ptr(unsafe {
             bindings::device_create(
                 class.0 .0.get(),
                 parent_device,
                 number.as_raw(),
-                parent.as_raw().cast(),
+                driver_data.cast_mut().cast(),
                 c"%s".as_char_ptr(),
-                name.as_ptr(),
+                name.as_char_ptr(),
             )
         })?;
         // SAFETY: Both are registered, and `name` ends with a NUL.
@@ -152,7 +256,7 @@ impl Device {
             bindings::sysfs_create_link(
                 &raw mut (*parent_device).kobj,
                 &raw mut (*device).kobj,
-                name.as_ptr().cast(),
+                name.as_char_ptr(),
             )
         });
         if let Err(error) = linked {
@@ -165,6 +269,7 @@ impl Device {
             // SAFETY: `device_create()` returns an error or a valid pointer.
             device: unsafe { NonNull::new_unchecked(device) },
             name,
+            _node: node,
             _class: class,
         })
     }
@@ -176,10 +281,7 @@ impl Drop for Device {
         // SAFETY: By the type invariants, the device and the link are there, and a registered
         // device has a reference of its parent.
         unsafe {
-            bindings::sysfs_remove_link(
-                &raw mut (*(*device).parent).kobj,
-                self.name.as_ptr().cast(),
-            );
+            bindings::sysfs_remove_link(&raw mut (*(*device).parent).kobj, self.name.as_char_ptr());
             bindings::device_unregister(device);
         }
     }

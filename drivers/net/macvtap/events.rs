@@ -4,16 +4,23 @@
 
 use crate::{
     ffi::TapLink,
-    link, //
+    link::{
+        self,
+        Macvtap, //
+    }, //
 };
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 use kernel_net::{
-    cdev::DeviceNumber,
+    cdev::{
+        DeviceNumber,
+        SPARE_MINORS, //
+    },
     class,
     net::{
+        macvlan::Link,
         notifier::{
             Event,
             Handler, //
@@ -30,6 +37,36 @@ pub(crate) struct Events {
     pub(crate) number: DeviceNumber,
 }
 
+impl Events {
+    /// Gives a link a minor number and a node.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no number left, `ENOMEM`, and those of [`class::Device::new`].
+    fn new_node(
+        &self,
+        link: &Link<'_, Macvtap>,
+        device: &NetDevice,
+        held: &mut rtnl::Held,
+    ) -> Result<class::Device> {
+        let name = class::Name::new(format_args!("tap{}", device.ifindex()))?;
+        let minor = link.get_minor(self.number, held)?;
+        let number = DeviceNumber::new(self.number.major(), minor);
+        let node = self.other_node(&name, minor, held);
+        class::Device::new(self.class.clone(), device, number, name, node, held)
+            .inspect_err(|_| link.free_minor(self.number, held))
+    }
+
+    /// Returns what a link's node is called if another namespace's link has the same index, and so
+    /// the node that is called by it: it is called by its minor number then.
+    fn other_node(&self, name: &class::Name, minor: u32, held: &rtnl::Held) -> Option<class::Name> {
+        if !SPARE_MINORS.contains(&minor) || !self.class.has_node(name, held) {
+            return None;
+        }
+        class::Name::new(format_args!("tap{minor}")).ok()
+    }
+}
+
 impl Handler for Events {
     fn event(&self, event: Event, device: &NetDevice, held: &mut rtnl::Held) -> Result {
         let Some(link) = link::OPS.link_of(device) else {
@@ -38,17 +75,10 @@ impl Handler for Events {
         let private = link.private();
         match event {
             Event::Register => {
-                let minor = link.get_minor(self.number, held)?;
-                let number = DeviceNumber::new(self.number.major(), minor);
-                let ifindex = device.ifindex();
-                let node = class::Device::new(
-                    self.class.clone(),
-                    device,
-                    number,
-                    format_args!("tap{ifindex}"),
-                    held,
-                )
-                .inspect_err(|_| link.free_minor(self.number, held))?;
+                let node = self.new_node(&link, device, held).inspect_err(|error| {
+                    // Nobody else says so of a link that comes from another namespace.
+                    pr_err!("interface {} has no node: {error:?}\n", device.ifindex());
+                })?;
                 private.node.replace(Some(node), held);
                 Ok(())
             }

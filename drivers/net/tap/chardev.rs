@@ -32,7 +32,8 @@ use kernel::{
 use kernel_net::{
     cdev::{
         DeviceNumber,
-        MINORS, //
+        MINORS,
+        SPARE_MINORS, //
     },
     fs::{
         FileOperations,
@@ -91,13 +92,13 @@ pub(crate) fn remove_major(number: u32, held: &mut rtnl::Held) {
     }
 }
 
-/// Minor numbers for devices whose interface index is taken, or too large. Interface indices
-/// hardly ever come up here.
-pub(crate) const FALLBACK: core::ops::Range<usize> = MINORS as usize / 2..MINORS as usize;
+/// Minor numbers for devices whose interface index is taken, or too large.
+pub(crate) const FALLBACK: core::ops::Range<usize> =
+    SPARE_MINORS.start as usize..SPARE_MINORS.end as usize;
 
 /// Gives a device a minor number: its interface index, if it has one and the number is free. So
-/// the names of nodes, made of the index, and their numbers agree, except for one of two devices
-/// with the same index in different namespaces.
+/// the names of nodes, made of the index, and their numbers agree. Of two devices with the same index
+/// in different namespaces, the second gets one of [`SPARE_MINORS`].
 ///
 /// Drivers that do not say which network device it is get the lowest free number.
 ///

@@ -31,6 +31,8 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         case("of a chosen index", of_a_chosen_index),
         case("of an index too high for one", of_an_index_too_high),
         case("of one index in two network namespaces", of_one_index_twice),
+        case("nodes of one index", nodes_of_one_index),
+        case("nodes of one index that is too high", nodes_of_high_index),
         case("free again after the other namespace's link", free_again),
     ]
 }
@@ -170,6 +172,88 @@ fn of_one_index_twice(rule: Minors) {
     home.enter();
     drop(first);
     assert_eq!(open_number(first_number).err(), Some(Errno::ENODEV));
+}
+
+/// A link alone in a network namespace, and the node that sysfs says is its own.
+struct Hermit {
+    netns: Netns,
+    link: Link,
+    lower: Link,
+    node: String,
+    number: (u64, u32),
+}
+
+impl Hermit {
+    fn new(name: &'static str, index: u32) -> Hermit {
+        Netns::enter_new();
+        mount_sysfs();
+        let lower = Link::dummy(LOWER);
+        let link = macvtap(name, index).create(&lower).expect("a link");
+        let path = format!("/sys/class/macvtap/tap{index}/uevent");
+        let text = fs::read_to_string(path).expect("what udev is told");
+        let name = text.lines().find_map(|line| line.strip_prefix("DEVNAME="));
+        Hermit {
+            netns: Netns::current(),
+            node: format!("/dev/{}", name.expect("DEVNAME")),
+            number: number_of(&link),
+            link,
+            lower,
+        }
+    }
+
+    /// Whether that node is there, and not another link's.
+    fn has_node(&self) -> bool {
+        let (major, minor) = self.number;
+        let number = makedev(major, minor.into());
+        fs::metadata(&self.node).is_ok_and(|node| node.rdev() == number)
+    }
+
+    fn assert_opens(&self) {
+        self.netns.enter();
+        let tap = Tap::open_path(&self.node, libc::O_NONBLOCK).expect("a queue");
+        assert_eq!(tap.name_and_flags().expect("TUNGETIFF").0, self.link.name);
+    }
+
+    fn leave(self) {
+        self.netns.enter();
+        drop((self.link, self.lower));
+        assert!(fs::metadata(&self.node).is_err(), "the node is left");
+    }
+}
+
+/// There is one `/dev` for all namespaces. In C, whoever comes second has no node,
+/// and sysfs says that the first one's is it.
+fn assert_nodes(rule: Minors, index: u32) {
+    let home = Netns::current();
+    let [first, second, third] =
+        ["mt-first", "mt-second", "mt-third"].map(|name| Hermit::new(name, index));
+    // Whoever knows the index only finds the first.
+    assert_eq!(first.node, first.link.node());
+    first.assert_opens();
+    for other in [&second, &third] {
+        assert_eq!(other.has_node(), rule == Minors::Ifindex);
+    }
+    if rule == Minors::Ifindex {
+        second.assert_opens();
+        third.assert_opens();
+        first.leave();
+        second.assert_opens();
+        second.leave();
+        // The name is free again.
+        let fourth = Hermit::new("mt-fourth", index);
+        assert_eq!(fourth.node, fourth.link.node());
+        fourth.assert_opens();
+        third.assert_opens();
+    }
+    home.enter();
+}
+
+fn nodes_of_one_index(rule: Minors) {
+    assert_nodes(rule, INDEX);
+}
+
+fn nodes_of_high_index(rule: Minors) {
+    assert_nodes(rule, LAST + 5);
 }
 
 fn free_again(rule: Minors) {
