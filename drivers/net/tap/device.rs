@@ -190,16 +190,23 @@ impl TapDev {
         }
     }
 
-    /// Gives all rings the length of the device's transmit queue.
+    /// Gives all rings the length of the device's transmit queue. What there is no room for any more
+    /// is dropped, and counted.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; all rings then have their old lengths.
     pub(crate) fn resize(&self, held: &rtnl::Held) -> Result {
-        SkbArray::resize_all(
+        let dropped = SkbArray::resize_all(
             self.attached.iter(held).map(|queue| &queue.ring),
             self.device().tx_queue_len(),
-        )
+            held,
+        )?;
+        let rcu = rcu::read_lock();
+        for _ in 0..dropped {
+            self.count_rx_dropped(&rcu);
+        }
+        Ok(())
     }
 }
 

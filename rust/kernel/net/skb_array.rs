@@ -6,6 +6,7 @@
 //! [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
 
 use super::{
+    rtnl,
     DropReason,
     SkBuff, //
 };
@@ -14,6 +15,10 @@ use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     types::Opaque, //
 };
 
@@ -99,7 +104,10 @@ impl SkbArray {
             skb.drop_reason(DropReason::NotSpecified);
         }
         // Without memory for that it stays open, until it is freed.
-        let _ = Self::resize_all(core::iter::once(self), 0);
+        //
+        // SAFETY: By the type invariants, the ring is initialised and holds packets, which is what
+        // `discard` takes.
+        let _ = unsafe { resize(&mut [self.as_raw()], 0, discard) };
     }
 
     /// Returns whether the ring is empty.
@@ -119,33 +127,70 @@ impl SkbArray {
 
     /// Resizes several rings to `size` packets: all of them, or none.
     ///
-    /// A ring that holds more packets than that keeps the oldest ones.
+    /// A ring that holds more packets than that keeps the oldest ones. Returns how many were
+    /// dropped.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn resize_all<'a>(rings: impl Iterator<Item = &'a SkbArray>, size: u32) -> Result {
+    pub fn resize_all<'a>(
+        rings: impl Iterator<Item = &'a SkbArray>,
+        size: u32,
+        _held: &rtnl::Held,
+    ) -> Result<usize> {
         let mut raw = KVec::new();
         for ring in rings {
             raw.push(ring.as_raw(), GFP_KERNEL)?;
         }
         if raw.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        let count = u32::try_from(raw.len())?;
         let size = c_int::try_from(size).map_err(|_| ENOMEM)?;
+        // There is one resize at a time, because RTNL is held.
+        DISCARDED.store(0, Relaxed);
         // SAFETY: By the type invariants, all the rings are initialised and hold packets, which is
-        // what `discard` frees.
-        to_result(unsafe {
-            bindings::ptr_ring_resize_multiple_bh(
-                raw.as_mut_ptr(),
-                count,
-                size,
-                bindings::GFP_KERNEL_ACCOUNT,
-                Some(discard),
-            )
-        })
+        // what `discard_and_count` takes.
+        unsafe { resize(&mut raw, size, discard_and_count) }?;
+        Ok(DISCARDED.load(Relaxed))
     }
+}
+
+/// Resizes rings, all or none. What there is no room for is given to `discard`.
+///
+/// # Safety
+///
+/// The rings must be initialised and hold packets, and `discard` take over the packet that it is
+/// called with.
+unsafe fn resize(
+    rings: &mut [*mut bindings::ptr_ring],
+    size: c_int,
+    discard: unsafe extern "C" fn(*mut c_void),
+) -> Result {
+    let count = u32::try_from(rings.len())?;
+    // SAFETY: By the safety requirements of this function.
+    to_result(unsafe {
+        bindings::ptr_ring_resize_multiple_bh(
+            rings.as_mut_ptr(),
+            count,
+            size,
+            bindings::GFP_KERNEL_ACCOUNT,
+            Some(discard),
+        )
+    })
+}
+
+/// How many packets the resize under way has dropped.
+static DISCARDED: Atomic<usize> = Atomic::new(0);
+
+/// Drops a packet that there is no room for any more.
+///
+/// # Safety
+///
+/// `skb` must be a packet that the caller owns.
+unsafe extern "C" fn discard_and_count(skb: *mut c_void) {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { SkBuff::from_raw(skb.cast()) }.drop_reason(DropReason::FullRing);
+    DISCARDED.fetch_add(1, Relaxed);
 }
 
 /// Drops a packet that was in a ring.

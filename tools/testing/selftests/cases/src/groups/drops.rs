@@ -43,7 +43,7 @@ type Body = fn(&Setup);
 const CASES: &[(&str, Body, &[&str], &[&str])] = &[
     ("frames that arrive", arrive, &[], &[]),
     ("full ring", full_ring, &["FULL_RING"], &["FULL_RING"]),
-    ("shorter ring", shorter_ring, &[NONE], &[NONE]),
+    ("shorter ring", shorter_ring, &[NONE], &["FULL_RING"]),
     ("closed with a frame", closed, &[NONE], &[NONE]),
     (
         "read to a bad address",
@@ -69,12 +69,8 @@ const CASES: &[(&str, Body, &[&str], &[&str])] = &[
         &["DEV_HDR"],
         &["DEV_HDR"],
     ),
-    (
-        "write without link",
-        write_without_link,
-        &[NONE],
-        &["DEV_READY"],
-    ),
+    // Here, no packet is made of what nobody will send.
+    ("write without link", write_without_link, &[NONE], &[]),
 ];
 
 pub fn cases(driver: Driver) -> Vec<Case> {

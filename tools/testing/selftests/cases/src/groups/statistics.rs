@@ -31,6 +31,9 @@ pub fn cases(driver: Driver) -> Vec<Case> {
     cases.push(Case::new("received gso into a full ring", move || {
         received_gso_into_a_full_ring(!counted)
     }));
+    cases.push(Case::new("dropped by a shorter ring", move || {
+        dropped_by_a_shorter_ring(!counted)
+    }));
     cases.push(Case::new("transmitted later", move || {
         transmitted_later(counted)
     }));
@@ -140,6 +143,45 @@ fn received_into_a_full_ring() {
     wanted.rx_dropped = 7;
     wanted.rx_errors = 7;
     assert_counters(&wire, wanted);
+}
+
+/// Of two queues; a detached one keeps its frames, and its ring is made shorter, too.
+fn dropped_by_a_shorter_ring(counted: bool) {
+    let wire = Wire::new();
+    let taps = [Tap::open(&wire.link), Tap::open(&wire.link)];
+    for tap in &taps {
+        for other in &taps {
+            let _ = other.set_queue(libc::IFF_DETACH_QUEUE);
+        }
+        tap.set_queue(libc::IFF_ATTACH_QUEUE).expect("attach");
+        for _ in 0..10 {
+            wire.peer.send(&frame::incoming(100));
+        }
+        // All are in this ring when the next one gets its own.
+        tap.wait_readable();
+        wire.wait_received(10);
+    }
+    wire.wait_received(20);
+    let dropped = |length, lost| {
+        wire.link
+            .set(LinkAttribute::TxQueueLen(length))
+            .expect("another length");
+        let mut wanted = zero();
+        wanted.rx_packets = 20;
+        wanted.rx_bytes = 2000;
+        if counted {
+            wanted.rx_dropped = lost;
+            wanted.rx_errors = lost;
+        }
+        assert_counters(&wire, wanted);
+    };
+    dropped(10, 0);
+    dropped(7, 6);
+    dropped(1000, 6);
+    dropped(0, 20);
+    for tap in &taps {
+        tap.assert_empty();
+    }
 }
 
 fn read_errors_are_not_the_links() {
