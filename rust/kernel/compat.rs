@@ -69,6 +69,11 @@ pub fn enolink() -> Error {
     Error::from_errno(-(bindings_net::ENOLINK as c_int))
 }
 
+/// Returns `ENETDOWN`, which the list lacks: "Network is down".
+pub fn enetdown() -> Error {
+    Error::from_errno(-(bindings_net::ENETDOWN as c_int))
+}
+
 /// Implements [`ModuleMetadata`] for a module, where the `kernel` crate does not. To be used once
 /// in each module, after `module!`.
 #[macro_export]

@@ -26,6 +26,8 @@ impl PollEvents {
     pub const READABLE: Self = Self((bindings::EPOLLIN | bindings::EPOLLRDNORM) as u32);
     /// There is room to write.
     pub const WRITABLE: Self = Self((bindings::EPOLLOUT | bindings::EPOLLWRNORM) as u32);
+    /// Something has happened to what is polled. Who polls sees this whether it asks for it or not.
+    pub const ERROR: Self = Self(bindings::EPOLLERR as u32);
     /// What a wake-up because of new data carries.
     pub const WAKE_READERS: Self = Self(Self::READABLE.0 | bindings::EPOLLRDBAND as u32);
     /// What a wake-up because of new room carries.

@@ -35,6 +35,7 @@ use kernel_net::{
         MINORS,
         SPARE_MINORS, //
     },
+    compat::enetdown,
     fs::{
         FileOperations,
         KiocbExt,
@@ -193,7 +194,13 @@ impl Operations for Chardev {
 
     fn read_iter(kiocb: &mut Kiocb<'_, QueueRef>, to: &mut IovIterDest<'_>) -> Result<usize> {
         let room = to.len();
-        let len = read::read(&kiocb.file(), to, kiocb.nonblock())?.min(room);
+        let queue = kiocb.file();
+        let len = match read::read(&queue, to, kiocb.nonblock()) {
+            // Whoever asks so goes on to wait, for what will not come: io_uring does.
+            Err(EAGAIN) if kiocb.nowait() && queue.is_gone() => Err(enetdown()),
+            result => result,
+        }?
+        .min(room);
         if len > 0 {
             *kiocb.ki_pos_mut() = len as i64;
         }
@@ -213,6 +220,9 @@ impl Operations for Chardev {
         }
         if queue.poll_writable() {
             events = events.and(PollEvents::WRITABLE);
+        }
+        if queue.notice.poll() {
+            events = events.and(PollEvents::ERROR);
         }
         events
     }

@@ -7,6 +7,7 @@ use crate::{
         Callbacks,
         DevicePtr, //
     },
+    gone,
     queue::{
         QueueRef,
         QueueSock, //
@@ -114,6 +115,7 @@ impl TapDev {
             queue.device.replace(None, held);
             // Fails if it gets no frames anyway.
             let _ = self.disable(&queue, held);
+            gone::tell(&queue);
         }
         self.attached_count.set(MAX_QUEUES as i32, held);
     }

@@ -332,7 +332,11 @@ unsafe fn queue_of<'a>(file: *mut bindings::file) -> Result<QueueBorrow<'a>> {
 pub unsafe extern "C" fn tap_get_socket(file: *mut bindings::file) -> *mut bindings::socket {
     // SAFETY: By the safety requirements of this function.
     match unsafe { queue_of(file) } {
-        Ok(queue) => queue.as_socket(),
+        Ok(queue) => {
+            // vhost-net looks at the ring, but never reads, and takes no file that says an error.
+            queue.notice.withdraw();
+            queue.as_socket()
+        }
         Err(error) => error.to_ptr(),
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::{
     device::TapDev,
+    gone::Notice,
     vnet::Endian, //
 };
 use bindings_net as bindings;
@@ -49,6 +50,8 @@ pub(crate) struct Queue {
     /// Its place in the device's table; none while it gets no frames.
     pub(crate) index: rtnl::Cell<Option<u16>>,
     pub(crate) settings: Settings,
+    /// For pollers, when the device is gone.
+    pub(crate) notice: Notice,
     /// Received frames. Never moves: vhost-net has a pointer to it.
     #[pin]
     pub(crate) ring: SkbArray,
@@ -61,6 +64,7 @@ impl Queue {
             device: RcuPtr::null(),
             index: rtnl::Cell::new(None),
             settings: Settings::new(),
+            notice: Notice::new(),
             ring <- SkbArray::new(len),
         })
     }

@@ -31,8 +31,9 @@ const VLAN_OFFSET: usize = 2 * bindings::ETH_ALEN as usize;
 ///
 /// # Errors
 ///
-/// `EAGAIN` if there is no frame and `nonblock` is set, `ERESTARTSYS` if a signal arrives; and
-/// those of [`copy`], with which the frame is lost.
+/// `EAGAIN` if there is no frame and `nonblock` is set, `ERESTARTSYS` if a signal arrives,
+/// `ENETDOWN` if there will be no frame any more; and those of [`copy`], with which the frame is
+/// lost.
 #[inline]
 pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) -> Result<usize> {
     if to.is_empty() {
@@ -40,11 +41,14 @@ pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) 
     }
     loop {
         let skb = if nonblock {
-            queue.ring.consume().ok_or(EAGAIN)?
+            queue.ring.consume().ok_or_else(|| {
+                queue.notice.acknowledge();
+                EAGAIN
+            })?
         } else {
             queue
                 .wait_queue()
-                .wait_interruptible(|| queue.ring.consume())?
+                .wait_interruptible(|| queue.next_frame())??
         };
         if let Some(len) = deliver(queue, skb, to)? {
             return Ok(len);

@@ -9,6 +9,7 @@
 //! | [`chardev`]  | major and minor numbers, the operations of the open files      |
 //! | [`device`]   | a network device's side: which queues are attached to it       |
 //! | [`queue`]    | a file's side: its ring and its settings                       |
+//! | [`gone`]     | what users of a file are told when its device is gone          |
 //! | [`receive`]  | frames from the device into a ring                             |
 //! | [`read`]     | frames from a ring to user space                               |
 //! | [`transmit`] | frames from user space to the device                           |
@@ -29,6 +30,7 @@ use kernel::prelude::*;
 mod chardev;
 mod device;
 pub mod ffi;
+mod gone;
 mod ioctl;
 mod offload;
 mod queue;

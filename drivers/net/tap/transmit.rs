@@ -14,6 +14,7 @@ use kernel::{
     sync::rcu, //
 };
 use kernel_net::{
+    compat::enetdown,
     iov::SourceExt,
     net::{
         DropReason,
@@ -42,13 +43,14 @@ const COPIED: usize = 128;
 
 /// Writes one frame, with what comes before it, and returns its length.
 ///
-/// That the device is gone is no error. The packet takes the `sender`, if it has its pages.
+/// The packet takes the `sender`, if it has its pages. If the device is gone the frame is dropped,
+/// which is no error if `nonblock` is set.
 ///
 /// # Errors
 ///
 /// `EINVAL` for a frame that is too short or has a malformed header; `EAGAIN` if the send buffer
 /// is full and `nonblock` is set, `ERESTARTSYS` if a signal arrives while waiting for it; `EFAULT`
-/// if the source cannot be read; `ENOBUFS`, `EMSGSIZE`.
+/// if the source cannot be read; `ENETDOWN` if the device is gone; `ENOBUFS`, `EMSGSIZE`.
 #[inline]
 pub(crate) fn write(
     queue: &QueueSock,
@@ -64,6 +66,9 @@ pub(crate) fn write(
     };
     match sent {
         Ok(()) => Ok(total),
+        // The device is gone.
+        Err(EPIPE) if nonblock => Ok(total),
+        Err(EPIPE) => Err(enetdown()),
         Err(error) => {
             // A frame that is to be written again is not dropped.
             if error != EAGAIN && error != ERESTARTSYS {

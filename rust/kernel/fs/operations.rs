@@ -260,20 +260,27 @@ pub trait KiocbExt {
     /// Returns whether the caller does not want to wait: the file is open with `O_NONBLOCK`, or
     /// the request has `IOCB_NOWAIT`.
     fn nonblock(&self) -> bool;
+
+    /// Returns whether the request has `IOCB_NOWAIT`, be the file as it may.
+    fn nowait(&self) -> bool;
 }
 
 impl<T: ForeignOwnable> KiocbExt for Kiocb<'_, T> {
     #[inline]
     fn nonblock(&self) -> bool {
-        // SAFETY: By the type invariants of `Kiocb`, it is valid, and so is its file.
-        let (iocb_flags, file_flags) = unsafe {
-            let kiocb = self.as_raw();
-            (
-                (*kiocb).ki_flags,
-                core::ptr::read_volatile(&raw const (*(*kiocb).ki_filp).f_flags),
-            )
+        // SAFETY: By the type invariants of `Kiocb`, it is valid, and so is its file, whose flags
+        // change while they are read.
+        let flags = unsafe {
+            let file = (*self.as_raw()).ki_filp;
+            core::ptr::read_volatile(&raw const (*file).f_flags)
         };
-        iocb_flags & bindings::IOCB_NOWAIT != 0
-            || file_flags & kernel::fs::file::flags::O_NONBLOCK != 0
+        self.nowait() || flags & kernel::fs::file::flags::O_NONBLOCK != 0
+    }
+
+    #[inline]
+    fn nowait(&self) -> bool {
+        // SAFETY: By the type invariants of `Kiocb`, it is valid.
+        let flags = unsafe { (*self.as_raw()).ki_flags };
+        flags & bindings::IOCB_NOWAIT != 0
     }
 }

@@ -187,6 +187,17 @@ impl<T: SocketOps> Sock<T> {
         self.wake_writers();
     }
 
+    /// Lets nobody send any more, and wakes everybody who waits: readers and writers, to look again,
+    /// and pollers, with [`PollEvents::ERROR`].
+    ///
+    /// What readers and pollers are to see must have been written before.
+    pub fn shut_down(&self) {
+        // SAFETY: By the type invariants, the field is valid. It is read while it changes, which it
+        // does here only, and to this value.
+        unsafe { ptr::write_volatile(&raw mut (*self.sk()).sk_shutdown, bindings::SEND_SHUTDOWN) };
+        self.wait_queue().wake_up(PollEvents::ERROR);
+    }
+
     /// Wakes those who wait for room in the send buffer, if there is any.
     fn wake_writers(&self) {
         if !self.is_writable() {
@@ -239,7 +250,8 @@ impl<T: SocketOps> Sock<T> {
     /// # Errors
     ///
     /// `EAGAIN` if there is no room and `nonblock` is set, `ERESTARTSYS` if a signal arrives,
-    /// `EFAULT` if `iter` cannot be read, `ENOBUFS`, `EMSGSIZE`.
+    /// `EPIPE` after [`shut_down`](Self::shut_down), `EFAULT` if `iter` cannot be read, `ENOBUFS`,
+    /// `EMSGSIZE`.
     #[inline]
     pub fn receive_from(
         &self,

@@ -304,7 +304,8 @@ fn ring_closed_with_a_read() {
     });
 }
 
-/// Whether they end is the driver's choice; that the link and the ring do is not.
+/// What they are told is in group gone. That the link and the ring end has to be so
+/// anyway.
 fn link_deleted_with_requests() {
     let wire = Wire::new();
     let tap = Tap::open_blocking(&wire.link);

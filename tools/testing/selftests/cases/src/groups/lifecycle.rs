@@ -217,8 +217,8 @@ fn delete_with_open_file() {
     wire.peer.assert_empty();
 }
 
-/// Whether the reader wakes up is the driver's choice; that the link can be
-/// deleted and the process can end is not.
+/// What it is told is in group gone. That the link can be deleted and the process
+/// can end has to be so anyway.
 fn delete_with_blocked_reader() {
     let wire = Wire::new();
     let tap = Tap::open_blocking(&wire.link);

@@ -14,6 +14,7 @@ mod dump;
 mod endings;
 mod features;
 mod fileops;
+mod gone;
 mod gso_read;
 mod gso_write;
 mod io_uring;
@@ -82,6 +83,7 @@ pub const GROUPS: &[Group] = groups![
     minors,
     netns,
     changes,
+    gone,
     netlink,
     attributes,
     dump,

@@ -21,6 +21,7 @@ pub fn prepare() {
 pub fn read(world: &mut World) -> String {
     match files::any(world) {
         None => "wait to read: no file".into(),
+        Some(at) if is_gone(world, at) => "wait to read: no link".into(),
         Some(at) => read_from(world, at),
     }
 }
@@ -52,8 +53,13 @@ pub fn read_from(world: &mut World, at: usize) -> String {
 pub fn write(world: &mut World) -> String {
     match files::any(world) {
         None => "wait to write: no file".into(),
+        Some(at) if is_gone(world, at) => "wait to write: no link".into(),
         Some(at) => write_to(world, at),
     }
+}
+
+fn is_gone(world: &World, at: usize) -> bool {
+    !files::is_attached(world, &world.files[at])
 }
 
 /// In C, room wakes nobody, so nothing but a signal comes.

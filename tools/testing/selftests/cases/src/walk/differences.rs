@@ -7,12 +7,18 @@
 //! A tag that is cut off          [`length_read`]
 //! A tag to a bad address         [`tag_is_bad`]
 //! Segments that find no room     [`hidden_counters`]
+//! Frames that lose their room    [`hidden_counters`]
 //! Writes to be tried again       [`hidden_counters`]
 //! Header, offloads turned off    `ioctls` reads all frames first.
 //! Frames left in a closed file   `files::close` reads all frames first.
 //! Packets without a description  `frames::GSO_TYPES` has none.
+//! Links that are gone            [`events_seen`], [`result_read`], [`result_written`];
+//!                                nobody waits on files of such a link: `files::any`.
 //! Everything else                is about time, which is not printed.
 //! =============================  ============================================
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
 
 use crate::driver::Driver;
 
@@ -41,12 +47,35 @@ pub fn tag_is_bad(header: usize, good: usize) -> bool {
     (header + BEFORE_TAG..header + WITH_TAG).contains(&good)
 }
 
+/// What poll() reports, but for what it says in C never: that the link is gone.
+pub fn events_seen(events: PollFlags) -> PollFlags {
+    events - PollFlags::POLLERR
+}
+
+/// What a read without waiting returned, from what it returns when the link is gone:
+/// in C it is `nothing`, as on any file without frames.
+pub fn result_read(nothing: Errno, result: nix::Result<usize>) -> nix::Result<usize> {
+    match result {
+        Err(Errno::ENETDOWN) => Err(nothing),
+        other => other,
+    }
+}
+
+/// What a write without waiting returned to a file whose link is `gone`: whatever
+/// else may be wrong with it, C says first.
+pub fn result_written(gone: bool, length: usize, result: nix::Result<usize>) -> nix::Result<usize> {
+    match result {
+        Ok(_) | Err(Errno::EAGAIN | Errno::EFAULT) if gone => Ok(length),
+        other => other,
+    }
+}
+
 /// The counters that are not compared after this step.
-pub fn hidden_counters(segmented: bool, retried: bool) -> Vec<&'static str> {
+pub fn hidden_counters(dropped: bool, retried: bool) -> Vec<&'static str> {
     let mut hidden = vec![];
-    if segmented {
+    if dropped {
         // C does not count the segments of a packet that find no room behind
-        // others that did.
+        // others that did, nor frames that a resize leaves none.
         hidden.extend(["rx_errors", "rx_dropped"]);
     }
     if retried {

@@ -180,7 +180,8 @@ pub fn close(world: &mut World) -> String {
     what
 }
 
-/// One of the open files, mostly one whose link is still there.
+/// One of the open files, mostly one whose link is still there. If it is not, nobody
+/// waits on this one any more.
 pub fn any(world: &mut World) -> Option<usize> {
     let count = world.files.len();
     if count == 0 {
@@ -193,10 +194,19 @@ pub fn any(world: &mut World) -> Option<usize> {
         }
         at = world.rng.usize(..count);
     }
+    let file = &world.files[at];
+    if !is_attached(world, file) {
+        file.tap.set_status(OFlag::O_NONBLOCK).expect("F_SETFL");
+        file.settings.set(Settings {
+            nonblocking: true,
+            ..file.settings.get()
+        });
+    }
     Some(at)
 }
 
-fn is_attached(world: &World, file: &File) -> bool {
+/// Whether the link that a file was opened on is still there.
+pub fn is_attached(world: &World, file: &File) -> bool {
     let slot = world.slots[file.slot].as_ref();
     slot.is_some_and(|slot| slot.link.index == file.index)
 }

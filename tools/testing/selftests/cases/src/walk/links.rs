@@ -79,6 +79,7 @@ fn delete(world: &mut World, slot: usize) -> String {
     }
     let result = world.at(slot, |slot| slot.link.delete());
     world.slots[slot] = None;
+    world.wakeups.skip_news();
     format!("delete w{slot}: {result:?}")
 }
 
@@ -119,6 +120,7 @@ fn set(world: &World, slot: usize, attribute: LinkAttribute) -> String {
 
 fn queue_length(world: &mut World, slot: usize) -> String {
     let length = pick(&mut world.rng, LENGTHS);
+    world.resized = true;
     set(world, slot, LinkAttribute::TxQueueLen(length))
 }
 
@@ -264,6 +266,7 @@ fn rewire(world: &mut World) -> String {
         );
         world.slots[slot] = None;
     }
+    world.wakeups.skip_news();
     let long = world.rng.bool();
     world.wire = Some(Wire::new(long));
     format!("rewire {long}")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What can be seen after a step: frames at the peer, links, files.
 
+use std::mem;
+
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, Stats64};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -21,10 +23,9 @@ impl World {
     /// Waits until nothing moves any more, and returns what has changed.
     pub fn observe(&mut self) -> String {
         self.settle();
-        let hidden = differences::hidden_counters(
-            std::mem::take(&mut self.segmented),
-            std::mem::take(&mut self.retried),
-        );
+        let (segmented, resized) = (mem::take(&mut self.segmented), mem::take(&mut self.resized));
+        let hidden =
+            differences::hidden_counters(segmented || resized, mem::take(&mut self.retried));
         let mut text = self.at_the_peer();
         for slot in 0..SLOTS {
             text += &self.of_the_link(slot, &hidden);
@@ -93,7 +94,7 @@ impl World {
         let mut text = String::new();
         for file in &self.files {
             let all = PollFlags::all() - PollFlags::POLLNVAL;
-            let events = wait::events_now(&file.tap, all).bits();
+            let events = differences::events_seen(wait::events_now(&file.tap, all)).bits();
             text += &format!(" f{}:{events:x}", file.id);
         }
         for id in self.wakeups.take() {

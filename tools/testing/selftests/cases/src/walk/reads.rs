@@ -82,7 +82,8 @@ pub fn drain(world: &mut World) -> String {
     for at in 0..world.files.len() {
         let (mut count, mut sum) = (0, 0);
         loop {
-            match world.files[at].tap.read_nowait(&mut buffer) {
+            let result = world.files[at].tap.read_nowait(&mut buffer);
+            match differences::result_read(Errno::EAGAIN, result) {
                 Ok(length) => {
                     count += 1;
                     let bytes = frames::comparable(&mut buffer[..length]);
@@ -135,7 +136,7 @@ fn take(world: &World, file: &File, way: Way, buffer: &mut [u8]) -> nix::Result<
     let size = buffer.len();
     match way {
         Way::Read => file.tap.read(buffer),
-        Way::Nowait => file.tap.read_nowait(buffer),
+        Way::Nowait => differences::result_read(Errno::EAGAIN, file.tap.read_nowait(buffer)),
         Way::AtTheEnd => {
             let mut memory = Guarded::new(size.max(1));
             memory.bytes().fill(UNTOUCHED);
@@ -155,6 +156,6 @@ fn take(world: &World, file: &File, way: Way, buffer: &mut [u8]) -> nix::Result<
             result
         }
         Way::Pieces => file.tap.read_pieces(buffer, &pieces::of(size)),
-        Way::Ring => world.ring.read(&file.tap, buffer),
+        Way::Ring => differences::result_read(Errno::ECANCELED, world.ring.read(&file.tap, buffer)),
     }
 }

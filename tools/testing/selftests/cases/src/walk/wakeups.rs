@@ -29,6 +29,12 @@ impl Wakeups {
         watched.expect("epoll_ctl");
     }
 
+    /// A link is gone: its files told of that, which they do not in C, and of the
+    /// frames that they have once more.
+    pub fn skip_news(&self) {
+        self.take();
+    }
+
     /// Since the last time, in their order.
     pub fn take(&self) -> Vec<u64> {
         let mut events = [EpollEvent::empty(); MOST];
@@ -36,6 +42,10 @@ impl Wakeups {
             .0
             .wait(&mut events, EpollTimeout::ZERO)
             .expect("epoll_wait");
-        events[..count].iter().map(EpollEvent::data).collect()
+        (events[..count].iter())
+            // It says, too, if the link is gone, which it does not in C.
+            .filter(|event| event.events().contains(EpollFlags::EPOLLIN))
+            .map(EpollEvent::data)
+            .collect()
     }
 }

@@ -62,6 +62,8 @@ pub struct World {
     pub links_changed: bool,
     /// This step's frames may have been segmented.
     pub segmented: bool,
+    /// This step may have made a ring shorter.
+    pub resized: bool,
     /// This step's writes are to be tried again.
     pub retried: bool,
     /// Frames that came out of files, and at the peer.
@@ -90,6 +92,7 @@ impl World {
             rng,
             links_changed: true,
             segmented: false,
+            resized: false,
             retried: false,
             frames_read: 0,
             frames_sent: 0,

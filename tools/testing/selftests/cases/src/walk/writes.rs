@@ -8,7 +8,7 @@ use super::files::{self, File, Settings};
 use super::frames::{self, Frame};
 use super::random::{happens, pick, weighted};
 use super::world::{World, MACS};
-use super::{blocking, pieces};
+use super::{blocking, differences, pieces};
 use crate::sys::link::Mac;
 use crate::sys::memory::{Guarded, KERNEL, UNMAPPED};
 
@@ -67,7 +67,9 @@ pub fn write(world: &mut World) -> String {
         if file.would_block(PollFlags::POLLOUT) {
             break;
         }
-        results.push(hand_over(world, file, way, &bytes));
+        let result = hand_over(world, file, way, &bytes);
+        let gone = !files::is_attached(world, file);
+        results.push(differences::result_written(gone, bytes.len(), result));
     }
     results.dedup();
     world.retried |= results.contains(&Err(Errno::EAGAIN));

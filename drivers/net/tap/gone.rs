@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What users of a file are told when its device is gone.
+//!
+//! A file outlives its device, and nothing arrives any more. Who waits is told by an error,
+//! `ENETDOWN`, as users of packet sockets are: reads and writes on a file without `O_NONBLOCK`, and
+//! reads by io_uring, which waits on either.
+//!
+//! Who does not wait is told by `EPOLLERR`. Reads go on to say `EAGAIN`, and writes that all went
+//! well: some monitors end a guest on any other error, and a guest with one link less goes on. The
+//! event is there until a poller has seen it and somebody has read after that. So a monitor that
+//! polls and reads, as all do, sees it once, and does not spin.
+
+use crate::queue::{
+    Queue,
+    QueueSock, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu,
+    },
+};
+use kernel_net::{
+    compat::enetdown,
+    net::SkBuff, //
+};
+
+/// Whether pollers of a file are to be told that its device is gone.
+pub(crate) struct Notice(Atomic<u32>);
+
+impl Notice {
+    /// There is nothing to tell.
+    const NONE: u32 = 0;
+    /// Nobody has been told.
+    const NEW: u32 = 1;
+    /// Somebody has been told.
+    const SEEN: u32 = 2;
+
+    pub(crate) const fn new() -> Self {
+        Self(Atomic::new(Self::NONE))
+    }
+
+    /// Returns whether a poller is to be told, and takes it that it is.
+    #[inline]
+    pub(crate) fn poll(&self) -> bool {
+        match self.0.load(Relaxed) {
+            Self::NONE => return false,
+            Self::NEW => self.0.store(Self::SEEN, Relaxed),
+            _ => {}
+        }
+        true
+    }
+
+    /// A reader has found nothing. If a poller sent it, that has been told now.
+    pub(crate) fn acknowledge(&self) {
+        if self.0.load(Relaxed) == Self::SEEN {
+            self.0.store(Self::NONE, Relaxed);
+        }
+    }
+
+    /// Nobody needs to be told any more.
+    pub(crate) fn withdraw(&self) {
+        self.0.store(Self::NONE, Relaxed);
+    }
+}
+
+/// Tells the users of a queue that has just lost its device.
+pub(crate) fn tell(queue: &QueueSock) {
+    queue.notice.0.store(Notice::NEW, Relaxed);
+    queue.shut_down();
+}
+
+impl Queue {
+    /// Returns whether the device is gone.
+    #[cold]
+    pub(crate) fn is_gone(&self) -> bool {
+        self.device.load(&rcu::read_lock()).is_none()
+    }
+
+    /// Takes a frame for a reader who waits for one; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// `ENETDOWN` if there is none and the device is gone.
+    #[inline]
+    pub(crate) fn next_frame(&self) -> Option<Result<SkBuff>> {
+        match self.ring.consume() {
+            Some(skb) => Some(Ok(skb)),
+            None if self.is_gone() => Some(self.last_frame()),
+            None => None,
+        }
+    }
+
+    /// Takes what came before the device went.
+    #[cold]
+    fn last_frame(&self) -> Result<SkBuff> {
+        self.ring.consume().ok_or_else(|| {
+            self.notice.acknowledge();
+            enetdown()
+        })
+    }
+}
