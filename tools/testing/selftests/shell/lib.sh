@@ -28,6 +28,7 @@ run_cases() {
 	for case in "${cases[@]}"; do
 		number=$((number + 1))
 		if output=$(timeout -k 5 "$CASE_SECONDS" "$0" "$case" 2>&1); then
+			sed -n 's/^figures: /# &/p' <<<"$output"
 			echo "ok $number $case"
 		else
 			failed=1
