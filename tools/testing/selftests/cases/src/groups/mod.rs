@@ -34,6 +34,7 @@ mod queues;
 mod races;
 mod read;
 mod receive;
+mod scale;
 mod sctp;
 mod statistics;
 mod sysfs;
@@ -91,5 +92,6 @@ pub const GROUPS: &[Group] = groups![
     sysfs,
     vhost,
     vhost_soak,
+    scale,
     endings
 ];
