@@ -89,7 +89,6 @@ impl Handler for Events {
             }
             // `EPERM` is what users of C's driver get if there is not enough memory.
             Event::ChangeTxQueueLen => link.resize_queues(held).map_err(|_| EPERM),
-            Event::Other => Ok(()),
         }
     }
 }

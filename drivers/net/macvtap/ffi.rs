@@ -124,7 +124,7 @@ fn tap_of(link: &Link<'_, Macvtap>) -> *mut bindings::tap_dev {
 
 impl TapLink for Link<'_, Macvtap> {
     fn connect(&self, held: &mut rtnl::Held) -> Result {
-        let (device, tap) = (self.device().as_raw(), tap_of(self));
+        let (device, tap) = (self.device(), tap_of(self));
         // The device as early as that, because tap makes a minor number of its index.
         //
         // SAFETY: The device is valid, and the data of the handler the `struct tap_dev` that it
@@ -148,7 +148,7 @@ impl TapLink for Link<'_, Macvtap> {
         // SAFETY: The device is valid and has the handler. The structure is valid, with its device
         // set. RTNL is held, and lent.
         unsafe {
-            bindings::netdev_rx_handler_unregister(self.device().as_raw());
+            bindings::netdev_rx_handler_unregister(self.device());
             bindings::tap_del_queues(tap_of(self));
         }
     }

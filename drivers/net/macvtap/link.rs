@@ -12,14 +12,16 @@ use kernel::{
     str::CStr, //
 };
 use kernel_net::net::{
-    device::Features,
+    device::{
+        Features,
+        NewDevice, //
+    },
     macvlan::{
         Link,
         LinkKind,
         LinkOps, //
     },
-    rtnl,
-    NetDevice, //
+    rtnl, //
 };
 
 /// The kind of link.
@@ -39,9 +41,9 @@ impl LinkKind for Macvtap {
 
     type Private = Private;
 
-    fn setup(device: &NetDevice, held: &mut rtnl::Held) {
+    fn setup(device: &NewDevice) {
         // It is also how many frames a queue holds.
-        device.set_tx_queue_len(bindings::TUN_READQ_SIZE, held);
+        device.set_tx_queue_len(bindings::TUN_READQ_SIZE);
     }
 
     fn private() -> impl PinInit<Private> {

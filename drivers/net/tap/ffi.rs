@@ -77,8 +77,8 @@ assert_prototypes! {
 ///
 /// # Invariants
 ///
-/// Once the `TapDev` is known as such, and not only as a [`DevHandle`], this is a valid device
-/// that owns it.
+/// Once the `TapDev` is known as such, and not only as a [`DevHandle`], this is the device that owns
+/// it, and nobody asks for it before that is registered.
 #[repr(transparent)]
 pub(crate) struct DevicePtr(*mut bindings::net_device);
 

@@ -20,7 +20,6 @@ use kernel::{
         aref::AlwaysRefCounted,
         atomic::{
             atomic_load,
-            atomic_store,
             Relaxed, //
         },
     },
@@ -102,11 +101,41 @@ pub const NAME_SIZE: usize = bindings::IFNAMSIZ as usize;
 /// Size of the `struct sockaddr` in a `struct ifreq`, in bytes.
 pub const SOCKADDR_SIZE: usize = size_of::<bindings::sockaddr>();
 
-/// A network device (`struct net_device`).
+/// A network device that is being made (`struct net_device`).
+///
+/// Not a [`NetDevice`]: who makes it frees it if it cannot be registered, and waits for nobody.
 ///
 /// # Invariants
 ///
-/// The device is initialised, and not freed while it is borrowed.
+/// The device is initialised, and nobody else knows of it.
+#[repr(transparent)]
+pub struct NewDevice(Opaque<bindings::net_device>);
+
+impl NewDevice {
+    /// Uses a C device.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must point to an initialised device that nobody else uses during `'a`.
+    pub unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
+        // INVARIANT: By the safety requirements of this function.
+        // SAFETY: `NewDevice` is transparent, and the pointer is valid during `'a`.
+        unsafe { &*dev.cast() }
+    }
+
+    /// Sets the default length of the transmit queue, in packets.
+    pub fn set_tx_queue_len(&self, len: u32) {
+        // SAFETY: By the type invariants, the field is valid, and nobody else uses it.
+        unsafe { (*self.0.get()).tx_queue_len = len };
+    }
+}
+
+/// A network device that is registered, or was (`struct net_device`).
+///
+/// # Invariants
+///
+/// The device was registered, so that it is freed when all of its references are gone and not
+/// before. It is not freed while it is borrowed.
 #[repr(transparent)]
 pub struct NetDevice(Opaque<bindings::net_device>);
 
@@ -121,7 +150,7 @@ impl NetDevice {
     ///
     /// # Safety
     ///
-    /// `dev` must point to an initialised device that stays valid during `'a`.
+    /// `dev` must point to a device that is registered, or was, and that stays valid during `'a`.
     #[inline]
     pub unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
         // INVARIANT: By the safety requirements of this function.
@@ -137,8 +166,7 @@ impl NetDevice {
 
     /// Returns the index of the device in its network namespace.
     ///
-    /// Positive from registration on; it changes when the device moves to a namespace where it is
-    /// taken.
+    /// Positive; it changes when the device moves to a namespace where it is taken.
     pub fn ifindex(&self) -> i32 {
         // SAFETY: By the type invariants, the field is valid for reading.
         unsafe { atomic_load(&raw mut (*self.as_raw()).ifindex, Relaxed) }
@@ -169,9 +197,8 @@ impl NetDevice {
     }
 
     /// Returns the length of the device's link-layer address, in bytes.
-    pub fn addr_len(&self) -> u8 {
-        // SAFETY: By the type invariants, the field is valid for reading, and it is set up before
-        // the device is registered.
+    fn addr_len(&self, _held: &rtnl::Held) -> u8 {
+        // SAFETY: By the type invariants, the field is valid; it changes under RTNL only.
         unsafe { (*self.as_raw()).addr_len }
     }
 
@@ -185,8 +212,8 @@ impl NetDevice {
     pub fn namespace<'a>(&'a self, _held: &'a rtnl::Held) -> &'a super::Namespace {
         // SAFETY: By the type invariants, the device is valid.
         let net = unsafe { bindings::dev_net(self.as_raw()) };
-        // SAFETY: A device leaves its namespace under RTNL only, and the namespace stays while
-        // there is a device in it. `Namespace` is transparent.
+        // SAFETY: A device leaves its namespace under RTNL only, and the namespace stays until all
+        // devices that were unregistered in it are freed. `Namespace` is transparent.
         unsafe { &*net.cast() }
     }
 
@@ -195,7 +222,8 @@ impl NetDevice {
     pub fn mac_address(&self, held: &rtnl::Held) -> [u8; SOCKADDR_SIZE] {
         let mut sockaddr: bindings::sockaddr = pin_init::zeroed();
         let mut name = self.name(held);
-        // The device is there under RTNL, so it is found by its name.
+        // A device that is registered is found by its name, under RTNL; the address of another is
+        // zero.
         //
         // SAFETY: `sockaddr` is a local variable, the namespace is valid, and the name ends with a
         // NUL.
@@ -215,9 +243,13 @@ impl NetDevice {
     /// # Errors
     ///
     /// `EINVAL` for another address family or a longer address, `EADDRNOTAVAIL` for a multicast or
-    /// a zero address, and what the driver returns.
-    pub fn set_mac_address(&self, sockaddr: [u8; SOCKADDR_SIZE], _held: &mut rtnl::Held) -> Result {
-        if usize::from(self.addr_len()) > SOCKADDR_SIZE {
+    /// a zero address, `ENODEV` if the device is not registered any more, and what the driver
+    /// returns.
+    pub fn set_mac_address(&self, sockaddr: [u8; SOCKADDR_SIZE], held: &mut rtnl::Held) -> Result {
+        if !self.is_registered() {
+            return Err(ENODEV);
+        }
+        if usize::from(self.addr_len(held)) > SOCKADDR_SIZE {
             return Err(EINVAL);
         }
         let mut storage: bindings::__kernel_sockaddr_storage = pin_init::zeroed();
@@ -229,25 +261,19 @@ impl NetDevice {
                 SOCKADDR_SIZE,
             );
         }
-        // SAFETY: By the type invariants, the device is valid; RTNL is held, and lent, because
-        // notifiers run.
+        // SAFETY: The device is registered; RTNL is held, and lent, because notifiers run.
         to_result(unsafe {
             bindings::dev_set_mac_address_user(self.as_raw(), &mut storage, ptr::null_mut())
         })
     }
 
-    /// Recomputes the features that are on, after what the driver wants has changed.
+    /// Recomputes the features that are on, after what the driver wants has changed. A device that
+    /// is not registered any more keeps its.
     pub fn update_features(&self, _held: &mut rtnl::Held) {
-        // SAFETY: By the type invariants, the device is valid; RTNL is held, and lent, because
-        // notifiers run.
-        unsafe { bindings::netdev_update_features(self.as_raw()) };
-    }
-
-    /// Sets the default length of the transmit queue, in packets. For `setup` callbacks.
-    pub fn set_tx_queue_len(&self, len: u32, _held: &mut rtnl::Held) {
-        // SAFETY: By the type invariants, the field is valid; RTNL is held, so it is the only
-        // write.
-        unsafe { atomic_store(&raw mut (*self.as_raw()).tx_queue_len, len, Relaxed) };
+        if self.is_registered() {
+            // SAFETY: The device is registered; RTNL is held, and lent, because notifiers run.
+            unsafe { bindings::netdev_update_features(self.as_raw()) };
+        }
     }
 
     /// Returns whether the device was created by the link operations at `ops`.
@@ -258,8 +284,8 @@ impl NetDevice {
     }
 }
 
-// SAFETY: `dev_hold()` and `dev_put()` count references; the device is freed only when all have
-// been put.
+// SAFETY: `dev_hold()` and `dev_put()` count references. By the type invariants, the device is freed
+// only when all have been put.
 unsafe impl AlwaysRefCounted for NetDevice {
     #[inline]
     fn inc_ref(&self) {

@@ -8,7 +8,10 @@
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use super::{
-    device::Features,
+    device::{
+        Features,
+        NewDevice, //
+    },
     rtnl,
     NetDevice, //
 };
@@ -16,7 +19,8 @@ use crate::compat::raw_init;
 use bindings_net as bindings;
 use core::{
     marker::PhantomData,
-    mem::offset_of, //
+    mem::offset_of,
+    ptr::NonNull, //
 };
 use kernel::{
     error::{
@@ -52,7 +56,7 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
     type Private: Send + Sync;
 
     /// Sets the defaults of a device that is being made.
-    fn setup(device: &NetDevice, held: &mut rtnl::Held);
+    fn setup(device: &NewDevice);
 
     /// Initialises what a link has.
     fn private() -> impl PinInit<Self::Private>;
@@ -78,20 +82,15 @@ struct Private<P> {
     data: P,
 }
 
-/// Returns where the private area of a device is, if it is of kind `T`.
-fn area<T: LinkKind>(device: &NetDevice) -> *mut Private<T::Private> {
-    // SAFETY: By the invariants of `NetDevice`, the device is valid.
-    unsafe { bindings::netdev_priv(device.as_raw()) }.cast()
-}
-
-/// A link of some kind.
+/// A link of some kind, whose device need not be registered yet.
 ///
 /// # Invariants
 ///
-/// The device's private area is a `Private<T::Private>`, and `data` is initialised.
+/// The device is valid during `'a`. Its private area is a `Private<T::Private>`, and `data` is
+/// initialised.
 pub struct Link<'a, T: LinkKind> {
-    device: &'a NetDevice,
-    _kind: PhantomData<T>,
+    device: NonNull<bindings::net_device>,
+    _kind: PhantomData<(&'a T::Private, T)>,
 }
 
 impl<T: LinkKind> Clone for Link<'_, T> {
@@ -114,7 +113,7 @@ impl<'a, T: LinkKind> Link<'a, T> {
         // macvlan sets `dev` before it registers the device.
         let device = unsafe {
             let area = private.byte_sub(offset_of!(Private<T::Private>, data));
-            NetDevice::from_raw((*area.cast::<bindings::macvlan_dev>()).dev)
+            NonNull::new_unchecked((*area.cast::<bindings::macvlan_dev>()).dev)
         };
         // INVARIANT: By the safety requirements of this function.
         Self {
@@ -123,13 +122,14 @@ impl<'a, T: LinkKind> Link<'a, T> {
         }
     }
 
-    /// Returns the device.
-    pub fn device(&self) -> &'a NetDevice {
-        self.device
+    /// Returns the C device.
+    pub fn device(&self) -> *mut bindings::net_device {
+        self.device.as_ptr()
     }
 
     fn area(&self) -> *mut Private<T::Private> {
-        area::<T>(self.device)
+        // SAFETY: By the type invariants, the device is valid.
+        unsafe { bindings::netdev_priv(self.device()) }.cast()
     }
 
     fn vlan(&self) -> *mut bindings::macvlan_dev {
@@ -183,7 +183,8 @@ impl<'a, T: LinkKind> Link<'a, T> {
         // SAFETY: By the type invariants, the structure is valid; this field is accessed under
         // RTNL.
         unsafe { (*self.vlan()).set_features = features.bits() };
-        self.device.update_features(held);
+        // SAFETY: By the safety requirements of this function.
+        unsafe { NetDevice::from_raw(self.device()) }.update_features(held);
     }
 }
 
@@ -226,26 +227,26 @@ impl<T: LinkKind> LinkOps<T> {
         if !device.has_link_ops(self.ops.get()) {
             return None;
         }
-        let area = area::<T>(device);
-        // SAFETY: The area has the size that this table says, and was zeroed.
-        let initialised = unsafe { &(*area).initialised }.load(Acquire);
-        // INVARIANT: By the type invariants of `Private`.
-        initialised.then_some(Link {
-            device,
+        let link = Link {
+            device: NonNull::from(device).cast(),
             _kind: PhantomData,
-        })
+        };
+        // SAFETY: The area has the size that this table says, and was zeroed.
+        let initialised = unsafe { &(*link.area()).initialised }.load(Acquire);
+        // INVARIANT: By the type invariants of `Private`.
+        initialised.then_some(link)
     }
 
     /// # Safety
     ///
-    /// `dev` must be valid and being made with this table. The caller holds RTNL, and has lent
-    /// its evidence.
+    /// `dev` must be valid, and being made with this table.
     unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirements of this function.
-        unsafe {
+        let device = unsafe {
             bindings::macvlan_common_setup(dev);
-            T::setup(NetDevice::from_raw(dev), rtnl::Held::assume());
-        }
+            NewDevice::from_raw(dev)
+        };
+        T::setup(device);
     }
 
     /// # Safety
@@ -258,21 +259,22 @@ impl<T: LinkKind> LinkOps<T> {
         extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the safety requirements of this function.
-            let (device, held) = unsafe { (NetDevice::from_raw(dev), rtnl::Held::assume()) };
-            let area = area::<T>(device);
-            // INVARIANT: `data` is initialised before that is said of it.
+            let link = Link {
+                // SAFETY: By the safety requirements of this function, the device is valid.
+                device: unsafe { NonNull::new_unchecked(dev) },
+                _kind: PhantomData,
+            };
+            let area = link.area();
+            // INVARIANT: `data` is initialised before that is said of it, and before the link is
+            // used as one.
             // SAFETY: By the safety requirements of this function, the area has the size that the
             // table says, was zeroed, and does not move. Nobody else knows of `data` yet.
             unsafe {
                 raw_init(&raw mut (*area).data, T::private());
                 (*area).initialised.store(true, Release);
             }
-            // INVARIANT: That is this kind's area, and `data` is initialised.
-            let link = Link {
-                device,
-                _kind: PhantomData,
-            };
+            // SAFETY: By the safety requirements of this function.
+            let held = unsafe { rtnl::Held::assume() };
             T::newlink(link, held)?;
             // Nothing that can fail may follow, because there is no way back from success.
             //
@@ -291,8 +293,8 @@ impl<T: LinkKind> LinkOps<T> {
     unsafe extern "C" fn dellink(dev: *mut bindings::net_device, head: *mut bindings::list_head) {
         // INVARIANT: `newlink` has initialised the private area.
         let link = Link {
-            // SAFETY: By the safety requirements of this function.
-            device: unsafe { NetDevice::from_raw(dev) },
+            // SAFETY: By the safety requirements of this function, the device is valid.
+            device: unsafe { NonNull::new_unchecked(dev) },
             _kind: PhantomData,
         };
         // SAFETY: As above.

@@ -15,7 +15,9 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What has happened to a device, or is about to (`enum netdev_cmd`).
+/// What has happened to a device that is registered, or is about to (`enum netdev_cmd`).
+///
+/// What happens to a device before that, no handler is told: a [`NetDevice`] was registered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// It is being registered, or has come into this network namespace. An error prevents the
@@ -25,17 +27,15 @@ pub enum Event {
     Unregister,
     /// Its `tx_queue_len` has changed. An error changes it back.
     ChangeTxQueueLen,
-    /// Something else.
-    Other,
 }
 
 impl Event {
-    fn from_raw(raw: c_ulong) -> Self {
+    fn from_raw(raw: c_ulong) -> Option<Self> {
         match u32::try_from(raw) {
-            Ok(bindings::netdev_cmd_NETDEV_REGISTER) => Self::Register,
-            Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => Self::Unregister,
-            Ok(bindings::netdev_cmd_NETDEV_CHANGE_TX_QUEUE_LEN) => Self::ChangeTxQueueLen,
-            _ => Self::Other,
+            Ok(bindings::netdev_cmd_NETDEV_REGISTER) => Some(Self::Register),
+            Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => Some(Self::Unregister),
+            Ok(bindings::netdev_cmd_NETDEV_CHANGE_TX_QUEUE_LEN) => Some(Self::ChangeTxQueueLen),
+            _ => None,
         }
     }
 }
@@ -99,9 +99,14 @@ impl<T: Handler> Registration<T> {
         event: c_ulong,
         info: *mut c_void,
     ) -> c_int {
+        let Some(event) = Event::from_raw(event) else {
+            return bindings::NOTIFY_DONE as c_int;
+        };
         // SAFETY: By the safety requirements of this function; `block` is the first field.
         let handler = unsafe { &(*block.cast::<Self>()).handler };
-        // SAFETY: By the safety requirements of this function, the device is valid meanwhile.
+        // SAFETY: By the safety requirements of this function, the device is valid meanwhile. With
+        // these events it is registered: `NETDEV_REGISTER` comes when nothing but the handlers of
+        // that can fail any more, and then the device is unregistered.
         let device = unsafe {
             NetDevice::from_raw(bindings::netdev_notifier_info_to_dev(
                 info.cast_const().cast(),
@@ -109,7 +114,7 @@ impl<T: Handler> Registration<T> {
         };
         // SAFETY: By the safety requirements of this function.
         let held = unsafe { rtnl::Held::assume() };
-        match handler.event(Event::from_raw(event), device, held) {
+        match handler.event(event, device, held) {
             Ok(()) => bindings::NOTIFY_DONE as c_int,
             // As `notifier_from_errno()` does it.
             Err(error) => {
