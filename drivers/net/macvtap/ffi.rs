@@ -21,7 +21,10 @@ use kernel_net::{
     compat::ModuleMetadata,
     net::{
         device::Features,
-        macvlan::Link,
+        macvlan::{
+            Link,
+            NeverDropped, //
+        },
         rtnl, //
     },
 };
@@ -47,6 +50,10 @@ impl Private {
         })
     }
 }
+
+// SAFETY: `Macvtap::dellink` disconnects the link from tap, and `Events` drops the node and gives the
+// minor number back, by which tap finds the structure. A `bool` need not be dropped.
+unsafe impl NeverDropped for Private {}
 
 /// tap's part of a link (`struct tap_dev`). Only with the [`Link`] can something be done with it.
 ///

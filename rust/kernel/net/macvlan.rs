@@ -41,6 +41,16 @@ use kernel::{
     types::Opaque, //
 };
 
+/// What a link may have beside macvlan's data: its memory is freed without dropping it, because
+/// rtnetlink does so without notice.
+///
+/// # Safety
+///
+/// When a link's [`LinkKind::dellink`] has returned, and, if it was registered, the handlers of the
+/// following [`Event::Unregister`](super::notifier::Event::Unregister) have, nothing may be left of
+/// the value that must be dropped before its memory is used for something else.
+pub unsafe trait NeverDropped {}
+
 /// A kind of link over macvlan.
 ///
 /// All of macvlan's attributes and modes work with it.
@@ -50,10 +60,8 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
 
     /// What each link has beside macvlan's data.
     ///
-    /// It is initialised when a link is made. It is not dropped, because rtnetlink frees it
-    /// without notice: [`dellink`](Self::dellink), and the handler of the following
-    /// [`Event::Unregister`](super::notifier::Event::Unregister), must leave nothing to drop.
-    type Private: Send + Sync;
+    /// It is initialised when a link is made.
+    type Private: NeverDropped + Send + Sync;
 
     /// Sets the defaults of a device that is being made.
     fn setup(device: &NewDevice);
