@@ -214,6 +214,10 @@ unsafe impl<T> Sync for LinkOps<T> {}
 impl<T: LinkKind> LinkOps<T> {
     /// Creates the table of `T`.
     pub const fn new() -> Self {
+        const {
+            // rtnetlink allocates the area, and knows the size of it.
+            assert!(align_of::<Private<T::Private>>() <= align_of::<bindings::macvlan_dev>());
+        }
         let mut ops: bindings::rtnl_link_ops = pin_init::zeroed();
         ops.kind = as_char_ptr_in_const_context(T::KIND);
         ops.priv_size = size_of::<Private<T::Private>>();
