@@ -66,6 +66,9 @@ pub struct FlowKeys {
     pub ip_proto: u8,
 }
 
+/// Where a header is that was not set (`skb_mac_header_was_set()`).
+const NO_HEADER: u16 = u16::MAX;
+
 /// Reads a field of a packet.
 macro_rules! field {
     ($skb:ident.$field:ident) => {{
@@ -202,14 +205,17 @@ impl SkBuff {
         field!(self.data) as usize - field!(self.head) as usize
     }
 
-    /// Moves the start of the packet back over `len` bytes that lie before it (`skb_push()`).
+    /// Moves the start of the packet back over `len` bytes of its link-layer header (`skb_push()`).
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if there are fewer bytes.
+    /// `ENOSPC` if there are fewer bytes of it before the packet. What lies before that header has
+    /// never been written.
     #[inline]
     pub fn push(&mut self, len: usize) -> Result {
-        if self.headroom() < len {
+        let mac_header = self.headers().mac_header;
+        if mac_header == NO_HEADER || self.headroom().saturating_sub(usize::from(mac_header)) < len
+        {
             return Err(ENOSPC);
         }
         // SAFETY: By the type invariants, the packet is valid, and the space is there.
@@ -549,10 +555,16 @@ impl SkBuff {
     }
 
     /// Returns the protocol that the link-layer header says, in network byte order; zero if there
-    /// is none (`dev_parse_header_protocol()`).
+    /// is none, or the packet does not start with such a header (`dev_parse_header_protocol()`).
     pub fn parse_header_protocol(&mut self, device: &NetDevice) -> [u8; 2] {
+        // C looks there without asking.
+        let mac_header = usize::from(self.headers().mac_header);
+        if mac_header != self.headroom() || self.headlen() < bindings::ETH_HLEN as usize {
+            return [0, 0];
+        }
         self.with_device(device, |skb| {
-            // SAFETY: By the type invariants, the packet is valid.
+            // SAFETY: By the type invariants, the packet is valid, and it has a device. The part of
+            // its header that has a protocol is there.
             unsafe { bindings::dev_parse_header_protocol(skb) }
         })
         .to_ne_bytes()
