@@ -2,6 +2,8 @@
 
 //! The operations of a socket that is a file's, as other kernel code calls them.
 //!
+//! Unsafe: callbacks with a socket and a message, whose control data is a pointer.
+//!
 //! C headers: [`include/linux/net.h`](srctree/include/linux/net.h),
 //! [`include/linux/if_tun.h`](srctree/include/uapi/linux/if_tun.h)
 
@@ -126,26 +128,29 @@ impl<T: SocketOps> Sock<T> {
                     (*msg).msg_flags,
                 )
             };
-            let mut sender = None;
-            if let Some(control) = NonNull::new(control.cast::<bindings::tun_msg_ctl>()) {
-                // SAFETY: By the safety requirements of this function.
-                let control = unsafe { control.as_ref() };
+            // SAFETY: As above.
+            let control = unsafe { control.cast::<bindings::tun_msg_ctl>().as_ref() };
+            if let Some(control) = control {
                 let batch = u32::from(control.type_) == bindings::TUN_MSG_PTR;
                 if control_len == size_of::<bindings::tun_msg_ctl>() && batch {
                     // SAFETY: By the safety requirements of this function.
                     unsafe { this.send_batch(control) };
                     return Ok(0);
                 }
-                if u32::from(control.type_) == bindings::TUN_MSG_UBUF {
-                    sender = NonNull::new(control.ptr.cast())
-                        // SAFETY: By the safety requirements of this function. If this fails,
-                        // which is said to the caller, that completes it.
-                        .map(|sender| unsafe { ZeroCopy::from_raw(sender) });
-                }
             }
             // SAFETY: As above.
             let from = unsafe { IovIterSource::from_raw(&raw mut (*msg).msg_iter) };
-            let (len, waits) = (from.len(), sender.is_some());
+            let len = from.len();
+            // Now, because no error may follow when the sender was told.
+            c_int::try_from(len).map_err(|_| EMSGSIZE)?;
+
+            let mut sender = control
+                .filter(|control| u32::from(control.type_) == bindings::TUN_MSG_UBUF)
+                .and_then(|control| NonNull::new(control.ptr.cast()))
+                // SAFETY: By the safety requirements of this function. If this fails, which is said
+                // to the caller, that completes it.
+                .map(|sender| unsafe { ZeroCopy::from_raw(sender) });
+            let waits = sender.is_some();
             let nonblock = flags & bindings::MSG_DONTWAIT != 0;
             let sent = T::sendmsg(this, from, &mut sender, nonblock);
             let sent = match sender {
@@ -160,7 +165,8 @@ impl<T: SocketOps> Sock<T> {
                     sent
                 }
             };
-            Ok(c_int::try_from(sent?)?)
+            // CAST: The message is not longer than that.
+            Ok(sent?.min(len) as c_int)
         })
     }
 
