@@ -14,6 +14,8 @@
 //!
 //! The frames are tap.ko's business, and macvlan's.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -27,6 +29,7 @@ use kernel_net::{
 };
 
 mod events;
+#[expect(unsafe_code, reason = "the C boundary")]
 pub mod ffi;
 mod link;
 

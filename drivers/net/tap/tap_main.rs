@@ -25,10 +25,13 @@
 //! C headers: [`include/linux/if_tap.h`](srctree/include/linux/if_tap.h),
 //! [`include/uapi/linux/if_tun.h`](srctree/include/uapi/linux/if_tun.h)
 
+#![deny(unsafe_code)]
+
 use kernel::prelude::*;
 
 mod chardev;
 mod device;
+#[expect(unsafe_code, reason = "the C boundary")]
 pub mod ffi;
 mod gone;
 mod ioctl;
