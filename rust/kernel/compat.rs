@@ -66,7 +66,9 @@ pub fn rcu_barrier() {
 
 /// Returns `ENOLINK`, which the list of 7.2 lacks: "Link has been severed".
 pub fn enolink() -> Error {
-    Error::from_errno(-(bindings_net::ENOLINK as c_int))
+    const ERRNO: c_int = -(bindings_net::ENOLINK as c_int);
+
+    Error::from_errno(ERRNO)
 }
 
 /// Returns `ENETDOWN`, which the list lacks: "Network is down".

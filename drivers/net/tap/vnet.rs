@@ -148,6 +148,7 @@ impl Header {
         if self.flags & NEEDS_CSUM == 0 {
             return self.hdr_len;
         }
+        #[expect(clippy::arithmetic_side_effects, reason = "a sum of 16-bit numbers")]
         let checksum_end = u32::from(self.csum_start) + u32::from(self.csum_offset) + 2;
         // CAST: C keeps 16 bits of it as well. It is a wish, not a promise: what the checksum needs
         // is checked later.
@@ -237,7 +238,7 @@ impl Header {
     fn apply_csum(&self, skb: &mut SkBuff, gso: Option<Gso>) -> Result<usize> {
         let transport_len = gso.map_or(0, Gso::transport_len);
         let start = usize::from(self.csum_start);
-        // OVERFLOW: Sums of 16-bit numbers.
+        #[expect(clippy::arithmetic_side_effects, reason = "a sum of 16-bit numbers")]
         let needed = start + transport_len.max(usize::from(self.csum_offset) + 2);
         if !skb.may_pull(needed) || !skb.partial_csum_set(self.csum_start, self.csum_offset) {
             return Err(EINVAL);
@@ -253,6 +254,10 @@ impl Header {
         if transport < network_len {
             return Err(EINVAL);
         }
+        #[expect(
+            clippy::arithmetic_side_effects,
+            reason = "an `isize` and a small number"
+        )]
         let payload = transport + transport_len;
         if !skb.may_pull(payload) {
             return Err(EINVAL);
@@ -264,14 +269,22 @@ impl Header {
     fn apply_gso(&self, skb: &mut SkBuff, gso: Gso, payload: usize) -> Result {
         let mut size = self.gso_size;
         let mut payload = payload;
+        // OVERFLOW: All that comes before the payload is there: it is in the linear part.
+        let payload_len = |payload| skb.len().wrapping_sub(payload);
         match gso.kind {
             // The UDP header may be a part of the first fragment.
-            GsoKind::UdpFragments => payload -= UDP_HEADER,
+            //
+            // OVERFLOW: The payload starts behind that header.
+            GsoKind::UdpFragments => payload = payload.wrapping_sub(UDP_HEADER),
             GsoKind::UdpL4 => {
+                #[expect(
+                    clippy::arithmetic_side_effects,
+                    reason = "a product of 16-bit numbers"
+                )]
                 let max = usize::from(size) * bindings::UDP_MAX_SEGMENTS as usize;
                 if self.flags & NEEDS_CSUM == 0
                     || skb.csum_offset() != UDP_CHECK
-                    || skb.len() - payload > max
+                    || payload_len(payload) > max
                     || gso.ecn
                 {
                     return Err(EINVAL);
@@ -289,7 +302,7 @@ impl Header {
             return Err(EINVAL);
         }
         // A packet that fits into one segment needs no segmentation.
-        if skb.len() - payload > usize::from(size) {
+        if payload_len(payload) > usize::from(size) {
             skb.set_gso(gso.kind, gso.ecn, size)?;
         }
         Ok(())
@@ -357,6 +370,10 @@ fn find_transport(skb: &mut SkBuff, device: &NetDevice, gso: Gso) -> Result<usiz
         None => return Err(EINVAL),
     };
     let transport = usize::from(keys.transport_offset);
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a 16-bit and a small number"
+    )]
     let payload = transport + gso.transport_len();
     if !skb.may_pull(payload) || keys.ip_proto != gso.ip_proto() || !gso.matches(keys.n_proto) {
         return Err(EINVAL);

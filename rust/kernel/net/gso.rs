@@ -148,7 +148,7 @@ impl Segments {
         reason: DropReason,
         mut deliver: impl FnMut(SkBuff) -> Result<(), SkBuff>,
     ) -> usize {
-        let mut dropped = 0;
+        let mut dropped = 0_usize;
         while let Some(segment) = self.pop() {
             let undelivered = if dropped == 0 {
                 deliver(segment)
@@ -157,7 +157,7 @@ impl Segments {
             };
             if let Err(segment) = undelivered {
                 segment.drop_reason(reason);
-                dropped += 1;
+                dropped = dropped.saturating_add(1);
             }
         }
         dropped

@@ -117,9 +117,11 @@ impl<T: Handler> Registration<T> {
         match handler.event(event, device, held) {
             Ok(()) => bindings::NOTIFY_DONE as c_int,
             // As `notifier_from_errno()` does it.
+            //
+            // OVERFLOW: Error numbers are small.
             Err(error) => {
                 (bindings::NOTIFY_STOP_MASK as c_int)
-                    | (bindings::NOTIFY_OK as c_int - error.to_errno())
+                    | (bindings::NOTIFY_OK as c_int).wrapping_sub(error.to_errno())
             }
         }
     }

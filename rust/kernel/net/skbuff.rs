@@ -186,7 +186,7 @@ impl SkBuff {
     /// Returns the length of the linear part, in bytes (`skb_headlen()`).
     #[inline]
     pub fn headlen(&self) -> usize {
-        // By the type invariants, the fragments are a part of the packet.
+        // OVERFLOW: By the type invariants, the fragments are a part of the packet.
         field!(self.len).wrapping_sub(field!(self.data_len)) as usize
     }
 
@@ -202,7 +202,8 @@ impl SkBuff {
     /// Returns the space before the packet, in bytes (`skb_headroom()`).
     #[inline]
     fn headroom(&self) -> usize {
-        field!(self.data) as usize - field!(self.head) as usize
+        // OVERFLOW: By the type invariants, the packet starts in the buffer at `head`.
+        (field!(self.data) as usize).wrapping_sub(field!(self.head) as usize)
     }
 
     /// Moves the start of the packet back over `len` bytes of its link-layer header (`skb_push()`).
@@ -235,7 +236,8 @@ impl SkBuff {
         if len > self.len() {
             return false;
         }
-        // The length of a packet fits into an `int`.
+        // CAST: The length of a packet fits into an `int`.
+        #[expect(clippy::arithmetic_side_effects, reason = "that was compared above")]
         let missing = (len - headlen) as c_int;
         // SAFETY: By the type invariants, the packet is valid and may be changed.
         !unsafe { bindings::__pskb_pull_tail(self.as_raw(), missing) }.is_null()
@@ -261,8 +263,8 @@ impl SkBuff {
         if offset > self.headlen() {
             return Err(EINVAL);
         }
-        // OVERFLOW: Both are offsets into the same buffer.
-        u16::try_from(self.headroom() + offset).map_err(|_| EINVAL)
+        // OVERFLOW: The sum is an offset into the buffer.
+        u16::try_from(self.headroom().wrapping_add(offset)).map_err(|_| EINVAL)
     }
 
     /// Says that the packet starts with its link-layer header.
@@ -299,7 +301,8 @@ impl SkBuff {
     /// Negative if it lies before it. Meaningless before it has been set.
     #[inline]
     pub fn transport_offset(&self) -> isize {
-        self.headers().transport_header as isize - self.headroom() as isize
+        // OVERFLOW: Neither is larger than an `isize`.
+        (self.headers().transport_header as isize).wrapping_sub(self.headroom() as isize)
     }
 
     /// Follows the VLAN tags in the packet and returns the offset of the header behind them, in

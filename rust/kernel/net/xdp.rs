@@ -40,8 +40,9 @@ impl XdpFrame {
             Self {
                 start: NonNull::new_unchecked(start),
                 size: (*xdp).__bindgen_anon_1.__bindgen_anon_1.as_ref().frame_sz,
-                offset: (*xdp).data as usize - start as usize,
-                len: (*xdp).data_end as usize - (*xdp).data as usize,
+                // OVERFLOW: As above.
+                offset: ((*xdp).data as usize).wrapping_sub(start as usize),
+                len: ((*xdp).data_end as usize).wrapping_sub((*xdp).data as usize),
             }
         }
     }

@@ -79,6 +79,10 @@ impl<T: SocketOps> Sock<T> {
         let mut proto: bindings::proto = pin_init::zeroed();
         let name = T::NAME.to_bytes_with_nul();
         let mut i = 0;
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "this is a constant: too long a name does not compile"
+        )]
         while i < name.len() {
             proto.name[i] = name[i] as c_char;
             i += 1;
