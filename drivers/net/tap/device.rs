@@ -91,6 +91,7 @@ impl TapDev {
         self.attached
             .push_back(queue.clone(), held)
             .map_err(|_| EBUSY)?;
+        #[expect(clippy::arithmetic_side_effects, reason = "that was compared above")]
         self.attached_count.set(count + 1, held);
         queue.device.replace(Some(self.into()), held);
         self.enable(queue.clone(), held)
@@ -106,7 +107,8 @@ impl TapDev {
         let _ = device.disable(queue, held);
         rtnl::List::remove(queue, held);
         let count = device.attached_count.get(held);
-        device.attached_count.set(count - 1, held);
+        // OVERFLOW: This queue was counted.
+        device.attached_count.set(count.wrapping_sub(1), held);
     }
 
     /// Detaches all queues: the device is going away. None can be attached any more.
@@ -135,6 +137,10 @@ impl TapDev {
         queue.index.set(Some(index as u16), held);
         slot.replace(Some(queue), held);
         // After the slot: whoever sees the count finds the queue.
+        #[expect(
+            clippy::arithmetic_side_effects,
+            reason = "there is a slot of that index"
+        )]
         self.enabled.store(index as i32 + 1, Release);
         Ok(())
     }
@@ -218,6 +224,7 @@ pub(crate) fn choose(count: u32, skb: &mut SkBuff) -> Option<u32> {
     match count {
         0 => None,
         1 => Some(0),
+        #[expect(clippy::arithmetic_side_effects, reason = "the count is not zero")]
         _ => Some(match (skb.hash(), skb.rx_queue()) {
             (0, Some(queue)) => u32::from(queue) % count,
             (hash, _) => hash % count,

@@ -137,6 +137,7 @@ fn copy(skb: &SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) -> R
         to.write_all(tag.get(..to.len()).unwrap_or(&tag))?;
         total = total.checked_add(tag.len()).ok_or(EINVAL)?;
     }
-    skb.copy_to_iter(copied, skb.len() - copied, to)?;
+    // OVERFLOW: That is a part of the frame.
+    skb.copy_to_iter(copied, skb.len().wrapping_sub(copied), to)?;
     Ok(total)
 }

@@ -273,7 +273,12 @@ impl<T: SocketOps> Sock<T> {
             linear.min(len).max(len.saturating_sub(MAX_PAGED))
         };
         let iter_len = c_int::try_from(len).map_err(|_| EMSGSIZE)?;
-        let skb = self.alloc(reserve, linear, len - linear, nonblock)?;
+        #[expect(
+            clippy::arithmetic_side_effects,
+            reason = "`linear` is a part of `len`"
+        )]
+        let paged = len - linear;
+        let skb = self.alloc(reserve, linear, paged, nonblock)?;
         // SAFETY: The packet is valid, and nobody else knows it. All of it is written, or it is
         // dropped.
         let copied = unsafe {
@@ -312,7 +317,8 @@ impl<T: SocketOps> Sock<T> {
             bindings::skb_reserve(skb, reserve as c_int);
             bindings::skb_put(skb, linear as u32);
             (*skb).data_len = paged as u32;
-            (*skb).len += paged as u32;
+            // OVERFLOW: C has made one packet of both.
+            (*skb).len = (*skb).len.wrapping_add(paged as u32);
             Ok(SkBuff::from_raw(skb))
         }
     }
