@@ -17,8 +17,10 @@
 )]
 
 #[allow(dead_code)]
+#[allow(clippy::arithmetic_side_effects)]
 #[allow(clippy::as_underscore)]
 #[allow(clippy::cast_lossless)]
+#[allow(clippy::indexing_slicing)]
 #[allow(clippy::ptr_as_ptr)]
 #[allow(clippy::ref_as_ptr)]
 #[allow(clippy::undocumented_unsafe_blocks)]

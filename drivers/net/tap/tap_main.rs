@@ -44,6 +44,11 @@ mod transmit;
 mod vnet;
 
 #[cfg(CONFIG_KUNIT = "y")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 mod tests;
 
 module! {

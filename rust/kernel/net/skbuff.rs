@@ -5,6 +5,7 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 #[cfg(CONFIG_KUNIT = "y")]
+#[expect(clippy::arithmetic_side_effects, reason = "for tests")]
 pub(super) mod kunit;
 
 use super::{
