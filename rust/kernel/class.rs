@@ -2,6 +2,8 @@
 
 //! Classes of devices that belong to network devices.
 //!
+//! Unsafe: calls of the driver core and of sysfs, and a callback that follows a pointer.
+//!
 //! C headers: [`include/linux/device/class.h`](srctree/include/linux/device/class.h),
 //! [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
 

@@ -2,6 +2,8 @@
 
 //! Rings of packets.
 //!
+//! Unsafe: a ring of pointers, in C's layout, which C code may use as well.
+//!
 //! C headers: [`include/linux/skb_array.h`](srctree/include/linux/skb_array.h),
 //! [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
 

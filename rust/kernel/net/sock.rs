@@ -2,6 +2,8 @@
 
 //! Sockets.
 //!
+//! Unsafe: C allocates, counts and frees sockets, and finds data behind them by address.
+//!
 //! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
 //! [`include/linux/net.h`](srctree/include/linux/net.h)
 
