@@ -31,7 +31,8 @@ help:
 #:                and the udev rule: below DESTDIR or INSTALL_MOD_PATH, if given
 #:   uninstall    remove what install installed
 #:   shell        a shell in a test machine with the modules loaded
-#:   lint         check formatting, and run clippy, checkpatch and shellcheck
+#:   lint         check formatting, run clippy, checkpatch and shellcheck, and look
+#:                for panics and for unsafe code without a reason
 #:   format       format the Rust sources
 #:   clean        remove what was built, but not the cache
 #:   help         this text

@@ -2,6 +2,8 @@
 
 //! Character devices.
 //!
+//! Unsafe: the memory of a `struct cdev` is a driver's, which alone knows when it goes.
+//!
 //! C headers: [`include/linux/cdev.h`](srctree/include/linux/cdev.h),
 //! [`include/linux/kdev_t.h`](srctree/include/linux/kdev_t.h)
 

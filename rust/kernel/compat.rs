@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What Linux 7.2 lacks of 7.3's `kernel` crate.
+//!
+//! Unsafe: initialises by pointer in Linux 7.2, for which 7.3 has functions.
 
 use kernel::{
     error::Error,

@@ -2,6 +2,8 @@
 
 //! Additions to the `kernel` crate's IO vectors.
 //!
+//! Unsafe: iterators are structures of C.
+//!
 //! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
 
 use bindings_net as bindings;

@@ -3,6 +3,8 @@
 //! What the KUnit suites of drivers need beside packets: IO vectors over memory of the kernel, and
 //! a network device.
 //!
+//! Unsafe: iterators over memory that is borrowed.
+//!
 //! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
 
 use crate::net::NetDevice;

@@ -2,6 +2,8 @@
 
 //! Additions to the `kernel` crate's maple trees.
 //!
+//! Unsafe: says that a tree may be shared, which the `kernel` crate does not.
+//!
 //! C header: [`include/linux/maple_tree.h`](srctree/include/linux/maple_tree.h)
 
 use core::ops::Deref;

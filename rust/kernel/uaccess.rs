@@ -2,6 +2,8 @@
 
 //! Additions to the `kernel` crate's access to user space.
 //!
+//! Unsafe: calls of `put_user()`, which checks the address.
+//!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
 use bindings_net as bindings;

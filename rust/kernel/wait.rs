@@ -2,6 +2,8 @@
 
 //! Wait queues.
 //!
+//! Unsafe: an entry on the stack is on a list of C's while a task waits.
+//!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
 use bindings_net as bindings;

@@ -4,6 +4,8 @@
 //!
 //! tap.ko may be the one in Rust or the one in C.
 //!
+//! Unsafe: calls tap.ko by pointers into a link's private area, and is called with them.
+//!
 //! C header: [`include/linux/if_tap.h`](srctree/include/linux/if_tap.h)
 
 use crate::link::Macvtap;

@@ -5,6 +5,8 @@
 //! The callers are drivers of tap links (macvtap, ipvtap), in C or in Rust, and vhost-net. What
 //! they must do is the `# Safety` of each function.
 //!
+//! Unsafe: what C calls with pointers, and callbacks that get those back.
+//!
 //! C header: [`include/linux/if_tap.h`](srctree/include/linux/if_tap.h)
 
 use crate::{

@@ -2,6 +2,8 @@
 
 //! The operations of a character device's files.
 //!
+//! Unsafe: callbacks with a file, one pointer of which is what a driver made of it.
+//!
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
 //! [`include/linux/poll.h`](srctree/include/linux/poll.h)
 

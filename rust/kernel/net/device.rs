@@ -2,6 +2,8 @@
 
 //! Network devices.
 //!
+//! Unsafe: fields of a structure of C, each read in the way that C writes it.
+//!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::rtnl;

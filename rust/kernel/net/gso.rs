@@ -2,6 +2,8 @@
 
 //! Generic segmentation offload.
 //!
+//! Unsafe: a list of packets that C has linked, and fields behind a packet's buffer.
+//!
 //! C header: [`include/net/gso.h`](srctree/include/net/gso.h)
 
 use super::{

@@ -4,6 +4,8 @@
 //!
 //! Everything here is generic: only a module with such a kind depends on macvlan.
 //!
+//! Unsafe: callbacks with a device, and data that lies behind it.
+//!
 //! C headers: [`include/linux/if_macvlan.h`](srctree/include/linux/if_macvlan.h),
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 

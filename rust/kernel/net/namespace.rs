@@ -2,6 +2,8 @@
 
 //! Network namespaces.
 //!
+//! Unsafe: follows a pointer of the current task.
+//!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use bindings_net as bindings;

@@ -2,6 +2,8 @@
 
 //! Events of network devices.
 //!
+//! Unsafe: a callback that finds its handler behind the block that C has.
+//!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{

@@ -7,6 +7,8 @@
 //! one RTNL and thus one [`Held`] at a time, what is reached through `&Held` cannot change under
 //! it.
 //!
+//! Unsafe: evidence of a lock that is C's.
+//!
 //! C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
 
 mod cell;

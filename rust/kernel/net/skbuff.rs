@@ -2,6 +2,8 @@
 
 //! Packets.
 //!
+//! Unsafe: fields of a structure of C, some in unions, and calls that take packets over.
+//!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 #[cfg(CONFIG_KUNIT = "y")]

@@ -2,6 +2,8 @@
 
 //! How C reads, writes and applies virtio-net headers, for KUnit suites to compare with.
 //!
+//! Unsafe: calls with packets and iterators, and headers that are looked at as bytes.
+//!
 //! C headers: [`drivers/net/tun_vnet.h`](srctree/drivers/net/tun_vnet.h),
 //! [`include/linux/virtio_net.h`](srctree/include/linux/virtio_net.h)
 

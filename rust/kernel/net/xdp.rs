@@ -2,6 +2,8 @@
 
 //! Packets that are no `sk_buff` yet.
 //!
+//! Unsafe: a frame is pointers into a page fragment that C code has filled.
+//!
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
 use super::SkBuff;

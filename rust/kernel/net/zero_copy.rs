@@ -2,6 +2,8 @@
 
 //! Packets of which a part lies in their sender's buffers.
 //!
+//! Unsafe: a sender is called back by pointer, once.
+//!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use bindings_net as bindings;

@@ -2,6 +2,8 @@
 
 //! Pointers that readers follow under RCU.
 //!
+//! Unsafe: a pointer that owns a reference, and is followed without a lock.
+//!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
 use super::RcuReference;

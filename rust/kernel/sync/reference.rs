@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Smart pointers that own a reference of an object.
+//!
+//! Unsafe: traits whose promises the unsafe code of others relies on.
 
 use core::ptr::NonNull;
 use kernel::sync::aref::{

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A value that RTNL protects.
+//!
+//! Unsafe: borrows what a lock protects that is somewhere else.
 
 use super::Held;
 use core::{

@@ -2,6 +2,8 @@
 
 //! A list that RTNL protects.
 //!
+//! Unsafe: a circular list of pointers, in C's layout.
+//!
 //! C header: [`include/linux/list.h`](srctree/include/linux/list.h)
 
 use super::Held;

@@ -2,6 +2,8 @@
 
 //! Packets to order, for KUnit suites.
 //!
+//! Unsafe: packets with fields to order, all of which are looked at.
+//!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{

@@ -2,6 +2,8 @@
 
 //! References of sockets.
 //!
+//! Unsafe: reference counts that are C's.
+//!
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
 use super::{
