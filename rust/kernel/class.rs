@@ -111,13 +111,13 @@ unsafe fn node_name<'a>(dev: *const bindings::device) -> Option<&'a Name> {
 /// As for [`node_name`]; `name` must be a string.
 unsafe extern "C" fn has_node_name(dev: *mut bindings::device, name: *const c_void) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let (node, name) = unsafe { (node_name(dev), CStr::from_char_ptr(name.cast())) };
-    let node = match node {
-        Some(node) => node.as_c_str(),
-        // SAFETY: A device that is registered has a name.
-        None => unsafe { CStr::from_char_ptr((*dev).kobj.name) },
+    let node = match unsafe { node_name(dev) } {
+        Some(node) => node.as_char_ptr(),
+        // SAFETY: As above; the field is valid.
+        None => unsafe { (*dev).kobj.name },
     };
-    (node == name).into()
+    // SAFETY: A device that is registered has a name, and `name` is a string.
+    (unsafe { bindings::strcmp(node, name.cast()) } == 0).into()
 }
 
 /// A name.
@@ -146,11 +146,6 @@ impl Name {
 
     fn as_char_ptr(&self) -> *const c_char {
         self.0.as_ptr().cast()
-    }
-
-    fn as_c_str(&self) -> &CStr {
-        // SAFETY: By the type invariants, it ends with a NUL.
-        unsafe { CStr::from_char_ptr(self.as_char_ptr()) }
     }
 }
 

@@ -75,7 +75,9 @@ pub fn enolink() -> Error {
 
 /// Returns `ENETDOWN`, which the list lacks: "Network is down".
 pub fn enetdown() -> Error {
-    Error::from_errno(-(bindings_net::ENETDOWN as c_int))
+    const ERRNO: c_int = -(bindings_net::ENETDOWN as c_int);
+
+    Error::from_errno(ERRNO)
 }
 
 /// Implements [`ModuleMetadata`] for a module, where the `kernel` crate does not. To be used once
