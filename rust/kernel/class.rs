@@ -223,7 +223,7 @@ impl Device {
     /// # Errors
     ///
     /// `EEXIST` if the class has a device of that name, or of that number, in this namespace;
-    /// `ENOMEM`.
+    /// `ENODEV` if the network device is not registered; `ENOMEM`.
     pub fn new(
         class: Arc<Registration>,
         parent: &NetDevice,
@@ -232,6 +232,9 @@ impl Device {
         node: Option<Name>,
         _held: &mut rtnl::Held,
     ) -> Result<Self> {
+        if !parent.is_registered() {
+            return Err(ENODEV);
+        }
         let node = node.map(|node| KBox::new(node, GFP_KERNEL)).transpose()?;
         let driver_data = node.as_deref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: By the invariants of `NetDevice`, its embedded device is valid.

@@ -32,7 +32,7 @@ const ETH_P_802_3_MIN: u16 = bindings::ETH_P_802_3_MIN as u16;
 const ETH_P_802_2: u16 = bindings::ETH_P_802_2 as u16;
 
 /// Space before the Ethernet header that lets the one behind it be aligned, in bytes.
-const RESERVE: usize = bindings::HH_DATA_OFF_ETH;
+const RESERVE: u16 = bindings::HH_DATA_OFF_ETH;
 
 /// The longest linear part that fits into a page, in bytes.
 const LINEAR_MAX: usize = bindings::SKB_MAX_HEAD_RESERVE2;

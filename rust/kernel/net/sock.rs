@@ -258,7 +258,7 @@ impl<T: SocketOps> Sock<T> {
     pub fn receive_from(
         &self,
         iter: &mut IovIterSource<'_>,
-        reserve: usize,
+        reserve: u16,
         len: usize,
         linear: usize,
         nonblock: bool,
@@ -268,7 +268,7 @@ impl<T: SocketOps> Sock<T> {
             * (kernel::page::PAGE_SIZE << bindings::PAGE_ALLOC_COSTLY_ORDER);
 
         let len = len.min(iter.len());
-        let linear = if reserve.saturating_add(len) < kernel::page::PAGE_SIZE {
+        let linear = if usize::from(reserve).saturating_add(len) < kernel::page::PAGE_SIZE {
             // Less than a page: not worth pages of its own.
             len
         } else {
@@ -292,9 +292,9 @@ impl<T: SocketOps> Sock<T> {
     /// Allocates a packet of `linear` bytes, and `paged` bytes in pages, with `reserve` bytes before
     /// it. Nothing of it has been written.
     #[inline]
-    fn alloc(&self, reserve: usize, linear: usize, paged: usize, nonblock: bool) -> Result<SkBuff> {
-        let head = reserve.checked_add(linear).ok_or(EMSGSIZE)?;
-        // C has no more than an `int` for this, or for `reserve`.
+    fn alloc(&self, reserve: u16, linear: usize, paged: usize, nonblock: bool) -> Result<SkBuff> {
+        let head = usize::from(reserve).checked_add(linear).ok_or(EMSGSIZE)?;
+        // C has no more than an `int` for this.
         c_int::try_from(head).map_err(|_| EMSGSIZE)?;
 
         let mut error = 0;
@@ -316,7 +316,7 @@ impl<T: SocketOps> Sock<T> {
         // SAFETY: The packet is new: its linear part has room for `reserve` and `linear` bytes,
         // and its pages for `paged`.
         unsafe {
-            bindings::skb_reserve(skb, reserve as c_int);
+            bindings::skb_reserve(skb, reserve.into());
             bindings::skb_put(skb, linear as u32);
             (*skb).data_len = paged as u32;
             // OVERFLOW: C has made one packet of both.
@@ -354,10 +354,12 @@ impl<T: SocketOps> Sock<T> {
     pub fn map_from(
         &self,
         iter: &mut IovIterSource<'_>,
-        reserve: usize,
+        reserve: u16,
         linear: usize,
         nonblock: bool,
     ) -> Result<SkBuff> {
+        // C counts what there is by an `int`.
+        c_int::try_from(iter.len()).map_err(|_| EMSGSIZE)?;
         let linear = linear.min(iter.len());
         let skb = self.alloc(reserve, linear, 0, nonblock)?;
         // SAFETY: The packet is valid, and nobody else knows it. All of its linear part is written,
