@@ -16,7 +16,7 @@
 . "$(dirname "$0")/lib.sh"
 set -o pipefail
 
-CASE_SECONDS=180
+CASE_SECONDS=900
 BOOT_SECONDS=240
 kernel=$(dirname "$0")/../guest/vmlinux
 work=/run/guest
