@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The names that are everywhere in the kernel's Rust code.
+
+pub use crate::{
+    error::{
+        Error,
+        Result,
+        EBUSY,
+        EFAULT,
+        EINVAL,
+        ENOMEM, //
+    },
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    try_pin_init,
+};
+pub use core::pin::Pin;
+pub use pinned_init::{
+    pin_data,
+    PinInit, //
+};
