@@ -17,6 +17,8 @@ help:
 #:   test         run all tests, on the kernel's own modules in C and on these
 #:   walk         the random walks of test alone, e.g. SEEDS=1-64 STEPS=2000
 #:   coverage     tell which lines of our modules the tests do not run
+#:   test-model   explore how the queue table's users can interleave, and look for
+#:                hostile input that does harm: our sources, on this machine
 #:   test-build   test what the build says if something is missing, and the
 #:                kernel's own way to build modules
 #:   test-kernels run the suite in other kernels than Debian's newest: 7.2, one
@@ -69,6 +71,9 @@ walk:
 coverage:
 	@tools/testing/coverage/coverage
 
+test-model:
+	@tools/testing/model/run
+
 test-build:
 	@tools/testing/build/selftest
 
@@ -96,5 +101,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules install uninstall run test walk coverage test-build test-kernels test-guest \
-	doc kernel-debug shell lint format clean
+.PHONY: help modules install uninstall run test walk coverage test-model test-build test-kernels \
+	test-guest doc kernel-debug shell lint format clean
