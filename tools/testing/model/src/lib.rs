@@ -14,6 +14,8 @@
 #[path = "../../../../drivers/net/tap/device.rs"]
 mod device;
 mod ffi;
+#[path = "../../../../drivers/net/tap/gone.rs"]
+mod gone;
 #[path = "../../../../drivers/net/tap/ioctl.rs"]
 mod ioctl;
 #[path = "../../../../drivers/net/tap/offload.rs"]

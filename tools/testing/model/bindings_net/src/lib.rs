@@ -29,6 +29,7 @@ pub const IFF_MULTI_QUEUE: u32 = 0x100;
 pub const IFF_ATTACH_QUEUE: u32 = 0x200;
 pub const IFF_DETACH_QUEUE: u32 = 0x400;
 pub const IFNAMSIZ: u32 = 16;
+pub const ENETDOWN: u32 = 100;
 pub const ENOLINK: u32 = 67;
 pub const NETIF_F_SG: u64 = 1;
 pub const NETIF_F_FRAGLIST: u64 = 0x40;

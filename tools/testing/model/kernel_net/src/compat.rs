@@ -8,3 +8,8 @@ use kernel::error::Error;
 pub fn enolink() -> Error {
     Error::from_errno(-(bindings_net::ENOLINK as i32))
 }
+
+/// Returns `ENETDOWN`.
+pub fn enetdown() -> Error {
+    Error::from_errno(-(bindings_net::ENETDOWN as i32))
+}

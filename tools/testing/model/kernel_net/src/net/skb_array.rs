@@ -2,6 +2,10 @@
 
 //! Rings of packets, in which there are none.
 
+use super::{
+    rtnl,
+    SkBuff, //
+};
 use kernel::prelude::*;
 
 pub struct SkbArray(());
@@ -17,8 +21,16 @@ impl SkbArray {
         }
     }
 
-    pub fn resize_all<'a>(rings: impl Iterator<Item = &'a SkbArray>, _size: u32) -> Result {
+    pub fn consume(&self) -> Option<SkBuff> {
+        None
+    }
+
+    pub fn resize_all<'a>(
+        rings: impl Iterator<Item = &'a SkbArray>,
+        _size: u32,
+        _held: &rtnl::Held,
+    ) -> Result<usize> {
         rings.for_each(|_| ());
-        Ok(())
+        Ok(0)
     }
 }
