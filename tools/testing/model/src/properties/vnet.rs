@@ -150,9 +150,11 @@ fn size() -> impl Strategy<Value = usize> {
 fn flow_keys() -> impl Strategy<Value = Option<FlowKeys>> {
     let n_proto = prop_oneof![Just(0x0800), Just(0x86dd), any::<u16>()];
     let ip_proto = prop_oneof![Just(6), Just(17), any::<u8>()];
+    // Also about the end of short packets.
+    let transport_offset = prop_oneof![number(), 0..120u16];
     proptest::option::weighted(
         0.8,
-        (number(), n_proto, ip_proto).prop_map(|(transport_offset, n_proto, ip_proto)| FlowKeys {
+        (transport_offset, n_proto, ip_proto).prop_map(|(transport_offset, n_proto, ip_proto)| FlowKeys {
             transport_offset,
             n_proto,
             ip_proto,
@@ -287,7 +289,7 @@ fn check_applied(fields: &Fields, before: &SkBuff, skb: &SkBuff) {
 }
 
 proptest! {
-    #![proptest_config(cases(6000))]
+    #![proptest_config(cases(10000))]
 
     #[test]
     fn decoding_and_encoding_are_inverses(bytes: [u8; SIZE], big: bool) {
