@@ -186,7 +186,8 @@ def machine(options, linux, image, log):
         cpus = options.cpus or 2
     much = options.qemu_guest or options.kernel == "debug"
     memory = options.memory or (1024 if much else 512)
-    return qemu.command(boot, image, memory, options.append) + accel + [
+    append = f"{kernel.KERNELS[options.kernel].arguments} {options.append}"
+    return qemu.command(boot, image, memory, append) + accel + [
         "-smp", str(cpus), "-serial", f"file:{log / 'console.log'}",
     ]
 

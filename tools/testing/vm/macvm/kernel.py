@@ -15,9 +15,9 @@ from .errors import VmError
 # Those that a kernel does not have, or has built in, are left out.
 WANTED = """
     8021q act_mirred bonding bridge cls_bpf cls_flower cls_matchall cls_u32
-    dummy geneve ifb ipvlan ipvtap macvlan macvtap netdevsim nlmon openvswitch
-    sch_fq sch_htb sch_ingress sch_netem sctp tap tun vcan veth vhost_net
-    virtio_net vrf vxlan
+    dummy geneve ifb ipvlan ipvtap macvlan macvtap netdev_notifier_error_inject
+    netdevsim nlmon openvswitch sch_fq sch_htb sch_ingress sch_netem sctp tap tun
+    vcan veth vhost_net virtio_net vrf vxlan
 """.split()
 
 
@@ -27,6 +27,12 @@ class Source(typing.NamedTuple):
     tree: tuple  # what prints its tree
     modules: tuple  # what prints the directory of our modules for it; nothing: they are in its tree
     boot_seconds: int = 60  # many times what it takes for user space to be up
+    arguments: str = ""  # for the kernel
+
+
+# What a kernel that finds faults says ends the machine: nothing that comes after it can be trusted,
+# and a task that hangs is not waited for.
+STRICT = "panic_on_warn=1 hung_task_panic=1 softlockup_panic=1"
 
 
 # Those that can be booted.
@@ -34,7 +40,7 @@ KERNELS = {
     "stock": Source(("kernel-prepare",), ("build-modules", "--stock")),
     "7.2": Source(("kernel-prepare", "7.2"), ("build-modules", "--stock", "7.2")),
     "clang": Source(("kernel-clang",), ("build-modules", "--clang")),
-    "debug": Source(("kernel-clang", "--debug"), ("build-modules", "--debug"), 300),
+    "debug": Source(("kernel-clang", "--debug"), ("build-modules", "--debug"), 300, STRICT),
     "in-tree-m": Source(("kernel-in-tree", "m"), ()),
     "in-tree-y": Source(("kernel-in-tree", "y"), ()),
 }

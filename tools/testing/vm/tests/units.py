@@ -82,6 +82,10 @@ class Console(unittest.TestCase):
         self.assertEqual([lines[index] for index in console.offending(lines)], [])
         self.assertEqual(console.excerpt("\r\n".join(lines)), "")
 
+    def test_faults_on_request_are_no_complaints(self):
+        said = "ref_tracker: memory allocation failure, unreliable refcount tracker."
+        self.assertEqual(console.offending([f"[    1.000000] {said}"]), [])
+
     def test_the_excerpt_marks_and_shortens(self):
         quiet = [f"line {number}" for number in range(100)]
         text = "\r\n".join(quiet + ["[    1.000000] WARNING: a at b"] + quiet + ["BUG: c"])
