@@ -23,6 +23,8 @@ help:
 #:                kernel's own way to build modules
 #:   test-kernels run the suite in other kernels than Debian's newest: 7.2, one
 #:                built with clang, and with the drivers in its tree
+#:   test-debug   run the suite in a kernel that finds faults, and has some on
+#:                request; with MODULES=c on the kernel's own modules
 #:   test-guest   boot a Linux guest on links of each mix of the modules, and have
 #:                TCP connections over them
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
@@ -80,6 +82,9 @@ test-build:
 test-kernels:
 	@tools/testing/selftests/run --other-kernels
 
+test-debug:
+	@tools/testing/selftests/run --kernel debug --modules $(or $(MODULES),rust)
+
 test-guest:
 	@tools/testing/selftests/run --only guest
 
@@ -102,4 +107,4 @@ clean:
 	$(RM) -r build
 
 .PHONY: help modules install uninstall run test walk coverage test-model test-build test-kernels \
-	test-guest doc kernel-debug shell lint format clean
+	test-debug test-guest doc kernel-debug shell lint format clean

@@ -12,6 +12,7 @@ mod checksum;
 mod drops;
 mod dump;
 mod endings;
+mod faults;
 mod features;
 mod fileops;
 mod gone;
@@ -93,5 +94,6 @@ pub const GROUPS: &[Group] = groups![
     vhost,
     vhost_soak,
     scale,
+    faults,
     endings
 ];

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Kernel modules that are loaded for a while, and unloaded.
 
-use std::fs;
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::Command;
+
+use nix::kmod::{finit_module, ModuleInitFlags};
 
 pub struct Module(&'static str);
 
@@ -26,6 +29,23 @@ pub fn load(name: &str, parameters: &[&str]) {
 
 pub fn unload(name: &str) {
     run(Command::new("rmmod").arg(name));
+}
+
+/// The file that modprobe would load a module from.
+pub fn file(name: &str) -> PathBuf {
+    let ended = Command::new("modinfo").args(["-n", name]).output();
+    let ended = ended.expect("modinfo");
+    assert!(ended.status.success(), "{ended:?}");
+    PathBuf::from(String::from_utf8_lossy(&ended.stdout).trim())
+}
+
+/// Loads a module itself, in the calling thread. What it needs must be loaded.
+pub fn load_here(file: &File) -> nix::Result<()> {
+    finit_module(file, c"", ModuleInitFlags::empty())
+}
+
+pub fn is_loaded(name: &str) -> bool {
+    fs::exists(format!("/sys/module/{name}")).expect("/sys")
 }
 
 /// How many keep a module from being unloaded; none for what is built in.

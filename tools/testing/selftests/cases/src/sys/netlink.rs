@@ -108,23 +108,59 @@ pub fn number_netns(netns: &impl AsRawFd, id: i32) {
     request(RouteNetlinkMessage::NewNsId(message), NLM_F_ACK).expect("an id");
 }
 
-/// A socket of its own for every request: a socket stays in the network
-/// namespace in which it was made, and tests change theirs.
 fn request(message: RouteNetlinkMessage, flags: u16) -> Result<Vec<LinkMessage>, Refusal> {
-    let socket = open(0)?;
-    // Errors come with a message, and without the request they are about.
-    for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
-        set(&socket, option)?;
+    let request = Request::new(message, flags)?;
+    request.send()?;
+    request.answer()
+}
+
+/// What is asked of the kernel, in pieces: as a rule all is done at once.
+pub struct Request {
+    socket: OwnedFd,
+    bytes: Vec<u8>,
+}
+
+impl Request {
+    pub fn create(link: LinkMessage) -> Request {
+        let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+        Request::new(RouteNetlinkMessage::NewLink(link), flags).expect("a request")
     }
 
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | flags;
-    let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
-    packet.finalize();
-    let mut bytes = vec![0; packet.buffer_len()];
-    packet.serialize(&mut bytes);
-    send(socket.as_raw_fd(), &bytes, MsgFlags::empty())?;
-    answer(&socket)
+    pub fn change(link: LinkMessage) -> Request {
+        Request::new(RouteNetlinkMessage::NewLink(link), NLM_F_ACK).expect("a request")
+    }
+
+    pub fn delete(link: LinkMessage) -> Request {
+        Request::new(RouteNetlinkMessage::DelLink(link), NLM_F_ACK).expect("a request")
+    }
+
+    /// A socket of its own for every request: a socket stays in the network
+    /// namespace in which it was made, and tests change theirs.
+    fn new(message: RouteNetlinkMessage, flags: u16) -> nix::Result<Request> {
+        let socket = open(0)?;
+        // Errors come with a message, and without the request they are about.
+        for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
+            set(&socket, option)?;
+        }
+
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        packet.finalize();
+        let mut bytes = vec![0; packet.buffer_len()];
+        packet.serialize(&mut bytes);
+        Ok(Request { socket, bytes })
+    }
+
+    /// When this returns, what is asked for is done, or refused.
+    pub fn send(&self) -> nix::Result<()> {
+        send(self.socket.as_raw_fd(), &self.bytes, MsgFlags::empty()).map(drop)
+    }
+
+    /// `ENOBUFS` if there was no memory for the answer, whatever it would be.
+    pub fn answer(&self) -> Result<Vec<LinkMessage>, Refusal> {
+        answer(&self.socket)
+    }
 }
 
 /// A socket that gets what is sent to these groups.

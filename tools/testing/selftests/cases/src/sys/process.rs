@@ -108,6 +108,28 @@ impl<T: Send + 'static> Blocked<T> {
     }
 }
 
+/// The thread that works for vhost, of the calling process.
+pub fn vhost_worker() -> Pid {
+    let threads = fs::read_dir("/proc/self/task").expect("the threads");
+    threads
+        .map(|thread| thread.expect("a thread").path())
+        .find(|path| {
+            fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with("vhost-"))
+        })
+        .and_then(|path| path.file_name()?.to_str()?.parse().ok())
+        .map(Pid::from_raw)
+        .expect("vhost's thread")
+}
+
+/// Until a thread of this process has nothing to do.
+pub fn wait_thread_asleep(thread: Pid) {
+    wait::until("a thread to fall asleep", || {
+        let state = fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+        // Behind the name, in parentheses.
+        state.is_ok_and(|state| state.contains(") S "))
+    });
+}
+
 /// A process that does its work until it is killed.
 pub struct Worker(Pid);
 

@@ -128,6 +128,11 @@ impl Tap {
         Tap(self.0.try_clone().expect("another descriptor"))
     }
 
+    /// With what close() says.
+    pub fn close(self) -> nix::Result<()> {
+        nix::unistd::close(self.0)
+    }
+
     pub fn read(&self, buffer: &mut [u8]) -> nix::Result<usize> {
         nix::unistd::read(self, buffer)
     }

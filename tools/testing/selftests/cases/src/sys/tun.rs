@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A tun device. What is written to its file the kernel receives before write()
+//! returns, in the writing thread.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+
+use super::link::Link;
+use super::module::Module;
+use super::tap::IfReq;
+
+/// In the order in which they must go.
+pub struct Tun {
+    file: File,
+    _module: Module,
+}
+
+impl Tun {
+    /// One with whole frames, each with a virtio-net header.
+    pub fn new(name: &str) -> (Tun, Link) {
+        let module = Module::load("tun", &[]);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
+            .expect("/dev/net/tun");
+        let mut request = IfReq::new(libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
+        request.name[..name.len()].copy_from_slice(name.as_bytes());
+        // SAFETY: The argument is a `struct ifreq`.
+        let done =
+            unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, request.address()) };
+        Errno::result(done).expect("TUNSETIFF");
+        let tun = Tun {
+            file,
+            _module: module,
+        };
+        (tun, Link::of_name(name).expect("the tun device"))
+    }
+
+    /// A frame with its header.
+    pub fn send(&self, bytes: &[u8]) -> nix::Result<usize> {
+        nix::unistd::write(&self.file, bytes)
+    }
+}
