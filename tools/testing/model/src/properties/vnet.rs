@@ -154,10 +154,12 @@ fn flow_keys() -> impl Strategy<Value = Option<FlowKeys>> {
     let transport_offset = prop_oneof![number(), 0..120u16];
     proptest::option::weighted(
         0.8,
-        (transport_offset, n_proto, ip_proto).prop_map(|(transport_offset, n_proto, ip_proto)| FlowKeys {
-            transport_offset,
-            n_proto,
-            ip_proto,
+        (transport_offset, n_proto, ip_proto).prop_map(|(transport_offset, n_proto, ip_proto)| {
+            FlowKeys {
+                transport_offset,
+                n_proto,
+                ip_proto,
+            }
         }),
     )
 }
