@@ -83,10 +83,14 @@ unsafe extern "C" fn devnode(
     dev: *const bindings::device,
     _mode: *mut bindings::umode_t,
 ) -> *mut c_char {
+    // Must not fail: when the device is removed, the driver core would look for the node by the
+    // device's name, and this one would stay.
+    const GFP: bindings::gfp_t = bindings::GFP_KERNEL_NOFAIL;
+
     // SAFETY: By the safety requirements of this function.
     match unsafe { node_name(dev) } {
         // SAFETY: The name ends with a NUL.
-        Some(name) => unsafe { bindings::kstrdup(name.as_char_ptr(), bindings::GFP_KERNEL) },
+        Some(name) => unsafe { bindings::kstrdup(name.as_char_ptr(), GFP) },
         None => ptr::null_mut(),
     }
 }
