@@ -21,6 +21,7 @@ use crate::ktap::{self, Case};
 use crate::setup::{Pair, Wire};
 use crate::sys::fault::{Faults, Objector, Quiet};
 use crate::sys::link::{Link, Macvtap, LOWER, OTHER_MAC, PEER_MAC, TAP, TAP2, TAP2_MAC, TAP_MAC};
+use crate::sys::log::Log;
 use crate::sys::netlink::{Refusal, Request};
 use crate::sys::netns::Netns;
 use crate::sys::packet::{PacketSocket, ALL};
@@ -41,7 +42,7 @@ const NO_MEMORY: &[Errno] = &[ENOMEM, ENOBUFS, EFAULT];
 /// takes it for one without.
 const NEW_LINK: &[Errno] = &[ENOMEM, ENOBUFS, EFAULT, EINVAL];
 
-pub fn cases(_: Driver) -> Vec<Case> {
+pub fn cases(driver: Driver) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name: &str, body: Box<dyn Fn()>| {
         cases.push(Case::new(name, body).longer(LONGER));
@@ -67,7 +68,11 @@ pub fn cases(_: Driver) -> Vec<Case> {
     add("ring length", Box::new(resize));
     add("new link", Box::new(new_link));
     add("link deleted", Box::new(link_deleted));
-    add("link moved", Box::new(link_moved));
+    add("index of another link", Box::new(taken_index));
+    add(
+        "moved to another namespace",
+        Box::new(move || moved(driver != Driver::C && driver != Driver::RustTap)),
+    );
     for before in [true, false] {
         let when = if before { "before" } else { "after" };
         let name = format!("somebody objects, {when} the driver");
@@ -400,6 +405,7 @@ fn write(bytes: Vec<u8>) {
 /// A frame that is refused is counted, and nothing of it leaves. Below the
 /// driver, frames may be lost.
 fn write_on(wire: &Wire, bytes: Vec<u8>) {
+    let without = Holdings::settled();
     let tap = Tap::open(&wire.link);
     let holdings = Holdings::settled();
     each_fault(Faults::here(), &[ENOBUFS, ENOMEM, EFAULT], 4, |trial| {
@@ -422,6 +428,9 @@ fn write_on(wire: &Wire, bytes: Vec<u8>) {
         wire.assert_both_ways(&tap);
         holdings.assert_back();
     });
+    drop(tap);
+    // A packet keeps the socket that it was sent through.
+    without.assert_back();
 }
 
 /// What arrives at the peer of all that was sent until now.
@@ -780,50 +789,86 @@ fn link_deleted() {
     });
 }
 
+/// In another network namespace. That one's node stays, and only that one.
+fn taken_index() {
+    let wire = Wire::new();
+    let (home, there) = (Netns::current(), Netns::another());
+    there.enter();
+    let other_lower = Link::dummy(LOWER);
+    let other = make_another(&other_lower);
+    home.enter();
+    let expected = number();
+    let holdings = Holdings::settled();
+    each_fault(Faults::here(), NEW_LINK, 100, |trial| {
+        let result = trial.ask(Request::create(another(&wire.lower)));
+        let link = Link::of_name(TAP2);
+        if link.is_ok() {
+            assert!(matches!(result, Ok(()) | Err(ENOBUFS)), "{result:?}");
+        } else {
+            assert!(result.is_err(), "no link");
+        }
+        drop(link);
+        holdings.assert_back();
+    });
+    each_fault(Faults::here(), NO_MEMORY, 10, |trial| {
+        let link = make_another(&wire.lower);
+        let result = trial.ask(Request::delete(link.message()));
+        let gone = link.get().is_err();
+        assert!(gone || result.is_err(), "the link is there");
+        drop(link);
+        holdings.assert_back();
+    });
+    assert_eq!(number(), expected);
+    there.enter();
+    drop((other, other_lower));
+    home.enter();
+}
+
 /// What nodes are made of. The network stack itself does not expect that there
 /// may be no memory while it moves a link, and complains.
 const CACHES: &[&str] = &["maple_node", "radix_tree_node", "kernfs_node_cache"];
 
 /// It may have no node there, because nobody asks the driver whether it may be
-/// moved.
-fn link_moved() {
+/// moved. The log may say so, and when it is moved again it has one.
+fn moved(logged: bool) {
     let wire = Wire::new();
     let tap = Tap::open(&wire.link);
     let (home, there) = (Netns::current(), Netns::another());
     let holdings = Holdings::settled();
+    let mut log = Log::open();
     let mut without_node = 0;
     each_fault(Faults::in_caches(CACHES), NO_MEMORY, 3, |trial| {
         let link = make_another(&wire.lower);
         let queue = Tap::open(&link);
         let mut message = link.message();
-        message
-            .attributes
-            .push(LinkAttribute::NetNsFd(there.as_raw_fd()));
+        let target = LinkAttribute::NetNsFd(there.as_raw_fd());
+        message.attributes.push(target);
         let result = trial.ask(Request::change(message));
         assert_eq!(queue.name_and_flags().expect("TUNGETIFF").0, TAP2);
         drop(queue);
         if link.get().is_ok() {
             assert!(result.is_err(), "not moved");
-            assert_works(&wire, &link);
         } else {
             assert!(matches!(result, Ok(()) | Err(ENOBUFS)), "{result:?}");
-            there.enter();
-            let moved = Link::of_name(TAP2).expect("the link that was moved");
-            if Path::new(&node()).exists() {
-                assert_works(&wire, &moved);
-            } else {
+            if !Path::new(&node()).exists() {
                 assert!(trial.injected, "no node");
                 without_node += 1;
             }
-            drop(moved);
+            there.enter();
+            link.set(LinkAttribute::NetNsFd(home.as_raw_fd()))
+                .expect("the way back");
             home.enter();
+            link.silence();
         }
+        assert_works(&wire, &link);
         drop(link);
         holdings.assert_back();
         wire.assert_both_ways(&tap);
     });
     ktap::figures(format!("{without_node} times, without a node there"));
     assert!(without_node > 0);
+    let told = log.count("has no node");
+    assert_eq!(told, if logged { without_node } else { 0 });
 }
 
 /// What a link does that somebody else may object to.

@@ -12,6 +12,7 @@ pub mod ethtool;
 pub mod fault;
 pub mod io_uring;
 pub mod link;
+pub mod log;
 pub mod memory;
 pub mod module;
 pub mod netlink;
