@@ -202,14 +202,13 @@ impl Drop for Registration {
 }
 
 /// A device of a class, with a node under `/dev`, and a link to it in its network device's
-/// directory in sysfs. Dropping it removes them; that must be when the network device leaves its
-/// namespace, at [`Event::Unregister`](crate::net::notifier::Event::Unregister).
+/// directory in sysfs. Dropping it removes them.
 ///
 /// # Invariants
 ///
 /// `device` is registered, this is the only one that unregisters it, and its parent's directory
 /// has a link `name`.
-pub struct Device {
+pub(crate) struct Device {
     device: NonNull<bindings::device>,
     name: Name,
     // Behind the device's driver data.
@@ -227,8 +226,13 @@ impl Device {
     /// # Errors
     ///
     /// `EEXIST` if the class has a device of that name, or of that number, in this namespace;
-    /// `ENODEV` if the network device is not registered; `ENOMEM`.
-    pub fn new(
+    /// `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// The network device must be in a namespace, and the device dropped, under RTNL, before it is
+    /// in none: who writes to `uevent` in sysfs looks at the namespace.
+    pub(crate) unsafe fn new(
         class: Arc<Registration>,
         parent: &NetDevice,
         number: DeviceNumber,
@@ -236,9 +240,6 @@ impl Device {
         node: Option<Name>,
         _held: &mut rtnl::Held,
     ) -> Result<Self> {
-        if !parent.is_registered() {
-            return Err(ENODEV);
-        }
         let node = node.map(|node| KBox::new(node, GFP_KERNEL)).transpose()?;
         let driver_data = node.as_deref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: By the invariants of `NetDevice`, its embedded device is valid.

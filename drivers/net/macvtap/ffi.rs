@@ -19,13 +19,13 @@ use kernel::{
 };
 use kernel_net::{
     cdev::DeviceNumber,
-    class,
     compat::ModuleMetadata,
     net::{
         device::Features,
         macvlan::{
             Link,
-            NeverDropped, //
+            NeverDropped,
+            Registered, //
         },
         rtnl, //
     },
@@ -38,8 +38,8 @@ pub(crate) struct Private {
     tap: TapDev,
     /// Whether tap handles the frames that the link receives.
     connected: rtnl::Cell<bool>,
-    /// The node, while there is one.
-    pub(crate) node: rtnl::Cell<Option<class::Device>>,
+    /// The device number of minor 0, if the link has a minor number of these.
+    number: rtnl::Cell<Option<DeviceNumber>>,
 }
 
 impl Private {
@@ -48,14 +48,34 @@ impl Private {
         pin_init!(Self {
             tap <- TapDev::new(offloads),
             connected: rtnl::Cell::new(false),
-            node: rtnl::Cell::new(None),
+            number: rtnl::Cell::new(None),
         })
     }
 }
 
-// SAFETY: `Macvtap::dellink` disconnects the link from tap, and `Events` drops the node and gives the
-// minor number back, by which tap finds the structure. A `bool` need not be dropped.
-unsafe impl NeverDropped for Private {}
+// SAFETY: By the minor number and by the handler, tap finds the structure, and queues hold on to it:
+// the minor number is given back, and the link disconnected. The rest need not be dropped.
+unsafe impl NeverDropped<Macvtap> for Private {
+    fn unregistered(link: Link<'_, Macvtap>, held: &mut rtnl::Held) {
+        if let Some(number) = link.private().number.replace(None, held) {
+            // SAFETY: The structure is valid. RTNL is held, and lent.
+            unsafe { bindings::tap_free_minor(number.as_raw(), tap_of(&link)) };
+        }
+    }
+
+    /// When this returns, tap handles no more frames.
+    fn deleted(link: Link<'_, Macvtap>, held: &mut rtnl::Held) {
+        if !link.private().connected.replace(false, held) {
+            return;
+        }
+        // SAFETY: The device is valid and has the handler. The structure is valid, with its device
+        // set. RTNL is held, and lent.
+        unsafe {
+            bindings::netdev_rx_handler_unregister(link.device());
+            bindings::tap_del_queues(tap_of(&link));
+        }
+    }
+}
 
 /// tap's part of a link (`struct tap_dev`). Only with the [`Link`] can something be done with it.
 ///
@@ -103,20 +123,6 @@ pub(crate) trait TapLink {
     /// `EBUSY` if someone else does.
     fn connect(&self, held: &mut rtnl::Held) -> Result;
 
-    /// Disconnects the link, if it is connected: detaches all queues. When this returns, tap
-    /// handles no more frames.
-    fn disconnect(&self, held: &mut rtnl::Held);
-
-    /// Gives the link a minor number.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if there is none left, `ENOMEM`.
-    fn get_minor(&self, number: DeviceNumber, held: &mut rtnl::Held) -> Result<u32>;
-
-    /// Takes the minor number back, if there is one.
-    fn free_minor(&self, number: DeviceNumber, held: &mut rtnl::Held);
-
     /// Gives all queues the length of the device's transmit queue.
     ///
     /// # Errors
@@ -150,36 +156,33 @@ impl TapLink for Link<'_, Macvtap> {
         Ok(())
     }
 
-    fn disconnect(&self, held: &mut rtnl::Held) {
-        if !self.private().connected.replace(false, held) {
-            return;
-        }
-        // SAFETY: The device is valid and has the handler. The structure is valid, with its device
-        // set. RTNL is held, and lent.
-        unsafe {
-            bindings::netdev_rx_handler_unregister(self.device());
-            bindings::tap_del_queues(tap_of(self));
-        }
-    }
-
-    fn get_minor(&self, number: DeviceNumber, _held: &mut rtnl::Held) -> Result<u32> {
-        let tap = tap_of(self);
-        // SAFETY: The structure is valid, and stays so until the link is unregistered, when it
-        // gives the number back. RTNL is held, and lent.
-        to_result(unsafe { bindings::tap_get_minor(number.as_raw(), tap) })?;
-        // SAFETY: The structure is valid; the field changes under RTNL.
-        Ok(u32::try_from(unsafe { (*tap).minor })?)
-    }
-
-    fn free_minor(&self, number: DeviceNumber, _held: &mut rtnl::Held) {
-        // SAFETY: The structure is valid. RTNL is held, and lent.
-        unsafe { bindings::tap_free_minor(number.as_raw(), tap_of(self)) };
-    }
-
     fn resize_queues(&self, _held: &mut rtnl::Held) -> Result {
         // SAFETY: The structure is valid. RTNL is held, and lent.
         to_result(unsafe { bindings::tap_queue_resize(tap_of(self)) })
     }
+}
+
+/// Gives a link a minor number, until it leaves its namespace. `number` is that of minor 0.
+///
+/// # Errors
+///
+/// `EEXIST` if it has one, `EINVAL` if there is none left, `ENOMEM`.
+pub(crate) fn get_minor(
+    link: &Registered<'_, Macvtap>,
+    number: DeviceNumber,
+    held: &mut rtnl::Held,
+) -> Result<u32> {
+    let link = link.link();
+    if link.private().number.get(held).is_some() {
+        return Err(EEXIST);
+    }
+    let tap = tap_of(&link);
+    // SAFETY: The structure is valid, and stays so until `unregistered` has given the number back.
+    // RTNL is held, and lent.
+    to_result(unsafe { bindings::tap_get_minor(number.as_raw(), tap) })?;
+    link.private().number.set(Some(number), held);
+    // SAFETY: The structure is valid; the field changes under RTNL.
+    Ok(u32::try_from(unsafe { (*tap).minor })?)
 }
 
 /// Returns the link whose part `tap` is.

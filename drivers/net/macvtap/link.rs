@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kind of link: making and deleting.
+//! The kind of link: making it, and following what happens to it.
 
-use crate::ffi::{
-    Private,
-    TapLink, //
+use crate::{
+    ffi::{
+        Private,
+        TapLink, //
+    },
+    node::Nodes, //
 };
 use bindings_net as bindings;
 use kernel::{
@@ -19,7 +22,8 @@ use kernel_net::net::{
     macvlan::{
         Link,
         LinkKind,
-        LinkOps, //
+        LinkOps,
+        Registered, //
     },
     rtnl, //
 };
@@ -41,6 +45,8 @@ impl LinkKind for Macvtap {
 
     type Private = Private;
 
+    type Common = Nodes;
+
     fn setup(device: &NewDevice) {
         // It is also how many frames a queue holds.
         device.set_tx_queue_len(bindings::TUN_READQ_SIZE);
@@ -54,7 +60,18 @@ impl LinkKind for Macvtap {
         link.connect(held)
     }
 
-    fn dellink(link: Link<'_, Self>, held: &mut rtnl::Held) {
-        link.disconnect(held);
+    fn registered(nodes: &Nodes, link: Registered<'_, Self>, held: &mut rtnl::Held) -> Result {
+        nodes.add(&link, held).inspect_err(|error| {
+            // Nobody else says so of a link that comes from another namespace.
+            pr_err!(
+                "interface {} has no node: {error:?}\n",
+                link.device().ifindex()
+            );
+        })
+    }
+
+    fn tx_queue_len_changed(link: Link<'_, Self>, held: &mut rtnl::Held) -> Result {
+        // `EPERM` is what users of C's driver get if there is not enough memory.
+        link.resize_queues(held).map_err(|_| EPERM)
     }
 }

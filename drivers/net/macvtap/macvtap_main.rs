@@ -6,32 +6,23 @@
 //! one, and a node `/dev/tapN`, N being its interface index. Who opens the node, a virtual machine
 //! monitor as a rule, exchanges frames with the segment that the lower device is on.
 //!
-//! | module     | what is in it                                                         |
-//! |------------|-----------------------------------------------------------------------|
-//! | [`link`]   | the kind of link: making and deleting                                 |
-//! | [`events`] | the node: following what happens to the link                          |
-//! | [`ffi`]    | the C boundary: what `if_tap.h` declares, of which tap.ko is the user |
+//! | module   | what is in it                                                         |
+//! |----------|-----------------------------------------------------------------------|
+//! | [`link`] | the kind of link: making it, and following what happens to it         |
+//! | [`node`] | the node of a link                                                    |
+//! | [`ffi`]  | the C boundary: what `if_tap.h` declares, of which tap.ko is the user |
 //!
 //! The frames are tap.ko's business, and macvlan's.
 
 #![deny(unsafe_code)]
 
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
-use kernel_net::{
-    class,
-    net::{
-        macvlan,
-        notifier, //
-    },
-};
+use kernel::prelude::*;
+use kernel_net::net::macvlan;
 
-mod events;
 #[expect(unsafe_code, reason = "the C boundary")]
 pub mod ffi;
 mod link;
+mod node;
 
 module! {
     type: Macvtap,
@@ -44,31 +35,17 @@ module! {
 
 kernel_net::module_metadata!();
 
-/// The class of the character devices.
-static CLASS: class::NetClass = class::NetClass::new(c"macvtap");
-
-/// What the module has registered. Fields are dropped in order: first the links go, then, after
-/// the last one has lost its node, what nodes need.
+/// What the module has registered.
 #[pin_data]
 struct Macvtap {
+    #[pin]
     _links: macvlan::Registration<link::Macvtap>,
-    #[pin]
-    _events: notifier::Registration<events::Events>,
-    _class: Arc<class::Registration>,
-    #[pin]
-    _chardev: Pin<KBox<ffi::Chardev>>,
 }
 
 impl kernel::InPlaceModule for Macvtap {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _chardev: KBox::pin_init(ffi::Chardev::new::<LocalModule>(c"macvtap"), GFP_KERNEL)?,
-            _class: class::Registration::new(&CLASS)?,
-            _events <- notifier::Registration::new(events::Events {
-                class: _class.clone(),
-                number: _chardev.number(),
-            }),
-            _links: macvlan::Registration::new(&link::OPS)?,
+            _links <- macvlan::Registration::new(&link::OPS, node::Nodes::new::<LocalModule>()?),
         })
     }
 }

@@ -9,21 +9,30 @@
 //! C headers: [`include/linux/if_macvlan.h`](srctree/include/linux/if_macvlan.h),
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
+mod events;
+
+pub use events::Registered;
+
 use super::{
     device::{
         Features,
         NewDevice, //
     },
+    notifier,
     rtnl,
     NetDevice, //
 };
-use crate::compat::raw_init;
+use crate::{
+    class,
+    compat::raw_init, //
+};
 use bindings_net as bindings;
 use core::{
     marker::PhantomData,
     mem::offset_of,
     ptr::NonNull, //
 };
+use events::Events;
 use kernel::{
     error::{
         from_result,
@@ -48,10 +57,18 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// When a link's [`LinkKind::dellink`] has returned, and, if it was registered, the handlers of the
-/// following [`Event::Unregister`](super::notifier::Event::Unregister) have, nothing may be left of
-/// the value that must be dropped before its memory is used for something else.
-pub unsafe trait NeverDropped {}
+/// After [`unregistered`](Self::unregistered), if the link was registered, and
+/// [`deleted`](Self::deleted), nothing may be left of the value that must be dropped before its
+/// memory is used for something else. Either may be called without what it undoes having been done,
+/// and in any order.
+pub unsafe trait NeverDropped<T: LinkKind> {
+    /// Undoes [`LinkKind::registered`], successful or not. The link has no node any more.
+    fn unregistered(link: Link<'_, T>, held: &mut rtnl::Held);
+
+    /// Undoes [`LinkKind::newlink`], successful or not. The device is unregistered afterwards, or
+    /// could not be registered.
+    fn deleted(link: Link<'_, T>, held: &mut rtnl::Held);
+}
 
 /// A kind of link over macvlan.
 ///
@@ -63,7 +80,10 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
     /// What each link has beside macvlan's data.
     ///
     /// It is initialised when a link is made.
-    type Private: NeverDropped + Send + Sync;
+    type Private: NeverDropped<Self> + Send + Sync;
+
+    /// What all links of the kind have in common. It is dropped after the last link is gone.
+    type Common: Send + Sync + 'static;
 
     /// Sets the defaults of a device that is being made.
     fn setup(device: &NewDevice);
@@ -74,21 +94,30 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
     /// Gets a link ready. Its device is registered afterwards.
     fn newlink(link: Link<'_, Self>, held: &mut rtnl::Held) -> Result;
 
-    /// Undoes [`newlink`](Self::newlink). The device is unregistered afterwards, or could not be
-    /// registered.
-    fn dellink(link: Link<'_, Self>, held: &mut rtnl::Held);
+    /// Does what a link wants when it is registered, or has come into another network namespace.
+    /// An error prevents the former.
+    fn registered(
+        common: &Self::Common,
+        link: Registered<'_, Self>,
+        held: &mut rtnl::Held,
+    ) -> Result;
+
+    /// Does what a link wants when its `tx_queue_len` has changed. An error changes it back.
+    fn tx_queue_len_changed(link: Link<'_, Self>, held: &mut rtnl::Held) -> Result;
 }
 
 /// A device's private area, which rtnetlink zeroes.
 ///
 /// # Invariants
 ///
-/// If `initialised` is set, `data` is.
+/// If `initialised` is set, `node` and `data` are.
 #[repr(C)]
 struct Private<P> {
     // First: macvlan finds its data there.
     vlan: Opaque<bindings::macvlan_dev>,
     initialised: Atomic<bool>,
+    // There is none when the memory is freed: devices that are registered are unregistered first.
+    node: rtnl::Cell<Option<class::Device>>,
     data: P,
 }
 
@@ -96,8 +125,8 @@ struct Private<P> {
 ///
 /// # Invariants
 ///
-/// The device is valid during `'a`. Its private area is a `Private<T::Private>`, and `data` is
-/// initialised.
+/// The device is valid during `'a`. Its private area is a `Private<T::Private>`, and `node` and
+/// `data` are initialised.
 pub struct Link<'a, T: LinkKind> {
     device: NonNull<bindings::net_device>,
     _kind: PhantomData<(&'a T::Private, T)>,
@@ -144,6 +173,11 @@ impl<'a, T: LinkKind> Link<'a, T> {
 
     fn vlan(&self) -> *mut bindings::macvlan_dev {
         self.area().cast()
+    }
+
+    fn node(&self) -> &'a rtnl::Cell<Option<class::Device>> {
+        // SAFETY: By the type invariants, it is initialised; references of it are shared.
+        unsafe { &(*self.area()).node }
     }
 
     /// Returns what the link has beside macvlan's data.
@@ -237,7 +271,7 @@ impl<T: LinkKind> LinkOps<T> {
 
     /// Returns the link that a device is, if it is of this kind, and has got as far as
     /// [`LinkKind::newlink`].
-    pub fn link_of<'a>(&'static self, device: &'a NetDevice) -> Option<Link<'a, T>> {
+    fn link_of<'a>(&'static self, device: &'a NetDevice) -> Option<Link<'a, T>> {
         if !device.has_link_ops(self.ops.get()) {
             return None;
         }
@@ -279,23 +313,26 @@ impl<T: LinkKind> LinkOps<T> {
                 _kind: PhantomData,
             };
             let area = link.area();
-            // INVARIANT: `data` is initialised before that is said of it, and before the link is
+            // INVARIANT: Both are initialised before that is said of them, and before the link is
             // used as one.
             // SAFETY: By the safety requirements of this function, the area has the size that the
-            // table says, was zeroed, and does not move. Nobody else knows of `data` yet.
+            // table says, was zeroed, and does not move. Nobody else knows of the fields yet.
             unsafe {
+                (&raw mut (*area).node).write(rtnl::Cell::new(None));
                 raw_init(&raw mut (*area).data, T::private());
                 (*area).initialised.store(true, Release);
             }
             // SAFETY: By the safety requirements of this function.
             let held = unsafe { rtnl::Held::assume() };
-            T::newlink(link, held)?;
-            // Nothing that can fail may follow, because there is no way back from success.
-            //
-            // SAFETY: By the safety requirements of this function. RTNL is held, and lent, because
-            // notifiers run.
-            to_result(unsafe { bindings::macvlan_common_newlink(dev, params, extack) })
-                .inspect_err(|_| T::dellink(link, held))?;
+            T::newlink(link, held)
+                .and_then(|()| {
+                    // Nothing that can fail may follow, because there is no way back from success.
+                    //
+                    // SAFETY: By the safety requirements of this function. RTNL is held, and lent,
+                    // because notifiers run.
+                    to_result(unsafe { bindings::macvlan_common_newlink(dev, params, extack) })
+                })
+                .inspect_err(|_| T::Private::deleted(link, held))?;
             Ok(0)
         })
     }
@@ -312,7 +349,7 @@ impl<T: LinkKind> LinkOps<T> {
             _kind: PhantomData,
         };
         // SAFETY: As above.
-        T::dellink(link, unsafe { rtnl::Held::assume() });
+        T::Private::deleted(link, unsafe { rtnl::Held::assume() });
         // SAFETY: As above.
         unsafe { bindings::macvlan_dellink(dev, head) };
     }
@@ -338,38 +375,74 @@ impl<T: LinkKind> Default for LinkOps<T> {
 }
 
 /// A registered kind of links. Dropping it deletes all links of the kind.
-///
-/// # Invariants
-///
-/// The table is registered.
-pub struct Registration<T: LinkKind>(&'static LinkOps<T>);
+// Fields are dropped in order: when what follows the links goes, there are none.
+#[pin_data]
+pub struct Registration<T: LinkKind> {
+    _table: Table<T>,
+    #[pin]
+    _events: notifier::Registration<Events<T>>,
+    _claim: Claim<T>,
+}
 
 impl<T: LinkKind> Registration<T> {
-    /// Registers a kind of links (`macvlan_link_register()`).
+    /// Registers a kind of links (`macvlan_link_register()`). Takes RTNL.
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is one.
-    pub fn new(ops: &'static LinkOps<T>) -> Result<Self> {
-        // rtnetlink does not survive the same table a second time.
+    /// `EEXIST` if there is one, `ENOMEM`.
+    pub fn new(ops: &'static LinkOps<T>, common: T::Common) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _claim: Claim::new(ops)?,
+            _events <- notifier::Registration::new(Events { ops, common }),
+            _table: Table::new(_claim)?,
+        })
+    }
+}
+
+/// The right to register a table: rtnetlink does not survive the same one a second time.
+///
+/// # Invariants
+///
+/// It is the only one.
+struct Claim<T: LinkKind>(&'static LinkOps<T>);
+
+impl<T: LinkKind> Claim<T> {
+    fn new(ops: &'static LinkOps<T>) -> Result<Self> {
         if ops.registered.xchg(true, Acquire) {
             return Err(EEXIST);
         }
-        // SAFETY: The table is static, not registered, and complete but for what macvlan adds.
-        let registered = to_result(unsafe { bindings::macvlan_link_register(ops.ops.get()) });
-        if let Err(error) = registered {
-            ops.registered.store(false, Release);
-            return Err(error);
-        }
-        // INVARIANT: It is registered now.
+        // INVARIANT: Nobody else gets one while the flag is set.
         Ok(Self(ops))
     }
 }
 
-impl<T: LinkKind> Drop for Registration<T> {
+impl<T: LinkKind> Drop for Claim<T> {
+    fn drop(&mut self) {
+        self.0.registered.store(false, Release);
+    }
+}
+
+/// A table that is registered. Dropping it deletes all links of its kind.
+///
+/// # Invariants
+///
+/// The table is registered.
+struct Table<T: LinkKind>(&'static LinkOps<T>);
+
+impl<T: LinkKind> Table<T> {
+    /// Registers the table of `claim`, with which that has not been done.
+    fn new(claim: &Claim<T>) -> Result<Self> {
+        // SAFETY: The table is static, not registered, as only the owner of the claim can do so,
+        // and complete but for what macvlan adds.
+        to_result(unsafe { bindings::macvlan_link_register(claim.0.ops.get()) })?;
+        // INVARIANT: It is registered now.
+        Ok(Self(claim.0))
+    }
+}
+
+impl<T: LinkKind> Drop for Table<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::rtnl_link_unregister(self.0.ops.get()) };
-        self.0.registered.store(false, Release);
     }
 }
