@@ -39,6 +39,7 @@ mod scale;
 mod sctp;
 mod statistics;
 mod sysfs;
+mod unprivileged;
 mod vhost;
 mod vhost_soak;
 mod vlan;
@@ -78,6 +79,7 @@ pub const GROUPS: &[Group] = groups![
     aio,
     calls,
     opening,
+    unprivileged,
     statistics,
     drops,
     modes,

@@ -14,7 +14,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{getrusage, UsageWho};
 use nix::sys::signal::{self, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
-use nix::unistd::{fork, gettid, ForkResult, Pid};
+use nix::unistd::{fork, gettid, setgroups, setresgid, setresuid, ForkResult, Gid, Pid, Uid};
 
 use super::wait::{self, DEADLINE};
 
@@ -128,6 +128,44 @@ pub fn wait_thread_asleep(thread: Pid) {
         // Behind the name, in parentheses.
         state.is_ok_and(|state| state.contains(") S "))
     });
+}
+
+/// Runs `body` in another process, and `meanwhile` in this one, which must have
+/// one thread. What fails there fails here.
+pub fn in_child(body: impl FnOnce(), meanwhile: impl FnOnce(Pid)) {
+    // SAFETY: The caller has one thread, so the child may do anything.
+    match unsafe { fork() }.expect("fork") {
+        ForkResult::Child => {
+            let result = panic::catch_unwind(AssertUnwindSafe(body));
+            exit(i32::from(result.is_err()))
+        }
+        ForkResult::Parent { child } => {
+            meanwhile(child);
+            let ended = waitpid(child, None).expect("the child");
+            assert_eq!(ended, WaitStatus::Exited(child, 0));
+        }
+    }
+}
+
+/// Somebody who is not root.
+pub const USER: u32 = 1000;
+
+/// For good: with the user's identity, all capabilities go.
+pub fn drop_privileges() {
+    let (user, group) = (Uid::from_raw(USER), Gid::from_raw(USER));
+    setgroups(&[]).expect("setgroups");
+    setresgid(group, group, group).expect("setresgid");
+    setresuid(user, user, user).expect("setresuid");
+}
+
+/// Runs `body` in a process of somebody who is not root, and who has what files
+/// the caller has.
+pub fn unprivileged(body: impl FnOnce()) {
+    let inside = || {
+        drop_privileges();
+        body();
+    };
+    in_child(inside, |_| ());
 }
 
 /// A process that does its work until it is killed.
