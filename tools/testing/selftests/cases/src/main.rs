@@ -12,19 +12,17 @@
 //! MODULES says which are loaded: c, rust, rust-tap or rust-macvtap.
 
 mod driver;
-mod frame;
 mod groups;
 mod ktap;
 mod setup;
 mod show;
-mod sys;
-mod vnet;
 mod walk;
 
 use std::env;
 use std::process::ExitCode;
 
 use driver::Driver;
+use macvtap_selftests::{frame, sys, vnet};
 
 const USAGE: &str =
     "usage: macvtap-selftests --groups | MODULES GROUP [PATTERN] | walk MODULES SEEDS STEPS";
