@@ -275,13 +275,18 @@ impl Macvtap {
     /// What asks the kernel to make it. Of an attribute that is there twice the
     /// last one counts, so that the tests' own go last.
     pub fn message(self, lower: &Link) -> LinkMessage {
+        self.message_on(lower.index)
+    }
+
+    /// The same by the lower device's index.
+    pub fn message_on(self, lower: u32) -> LinkMessage {
         let mut data = vec![InfoMacVtap::Mode(self.mode)];
         data.extend(self.data);
         let mut message = LinkMessage::default();
         message.header.index = self.index;
         message.attributes = vec![
             LinkAttribute::IfName(self.name.into()),
-            LinkAttribute::Link(lower.index),
+            LinkAttribute::Link(lower),
             LinkAttribute::Address(self.address.to_vec()),
             info(data),
         ];

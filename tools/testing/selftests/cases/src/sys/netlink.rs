@@ -76,6 +76,12 @@ pub fn delete(link: LinkMessage) -> Result<(), Refusal> {
     request(RouteNetlinkMessage::DelLink(link), NLM_F_ACK).map(drop)
 }
 
+/// Any message, with flags of the caller's choice. It must be one that is answered
+/// by links, and it is acknowledged.
+pub fn ask(message: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
+    request(message, flags | NLM_F_ACK).map(drop)
+}
+
 pub fn get(link: LinkMessage) -> Result<LinkMessage, Refusal> {
     let links = request(RouteNetlinkMessage::GetLink(link), NLM_F_ACK)?;
     Ok(links.into_iter().next().ok_or(Errno::ENODEV)?)

@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 
@@ -20,14 +21,23 @@ pub struct Tun {
 impl Tun {
     /// One with whole frames, each with a virtio-net header.
     pub fn new(name: &str) -> (Tun, Link) {
+        Tun::with_index(name, 0)
+    }
+
+    /// The same with an index that is always the same, unless it is 0.
+    pub fn with_index(name: &str, index: u32) -> (Tun, Link) {
         let module = Module::load("tun", &[]);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
+            .custom_flags(libc::O_NONBLOCK)
             .open("/dev/net/tun")
             .expect("/dev/net/tun");
         let mut request = IfReq::new(libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
         request.name[..name.len()].copy_from_slice(name.as_bytes());
+        // SAFETY: The argument is a number that outlives the call.
+        let done = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFINDEX, &index) };
+        Errno::result(done).expect("TUNSETIFINDEX");
         // SAFETY: The argument is a `struct ifreq`.
         let done =
             unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, request.address()) };
@@ -37,6 +47,11 @@ impl Tun {
             _module: module,
         };
         (tun, Link::of_name(name).expect("the tun device"))
+    }
+
+    /// The next frame that was sent through the device, with its header.
+    pub fn receive(&self, buffer: &mut [u8]) -> nix::Result<usize> {
+        nix::unistd::read(&self.file, buffer)
     }
 
     /// A frame with its header.
