@@ -25,6 +25,9 @@ help:
 #:                built with clang, and with the drivers in its tree
 #:   test-debug   run the suite in a kernel that finds faults, and has some on
 #:                request; with MODULES=c on the kernel's own modules
+#:   fuzz         look longer for hostile input that does harm in that kernel, e.g.
+#:                EXECS=100000 SECONDS=3600 SEED=2, with MODULES=c in the kernel's
+#:                own modules, with INPUT=<hex> for one input only
 #:   test-guest   boot a Linux guest on links of each mix of the modules, and have
 #:                TCP connections over them
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
@@ -85,6 +88,11 @@ test-kernels:
 test-debug:
 	@tools/testing/selftests/run --kernel debug --modules $(or $(MODULES),rust)
 
+fuzz:
+	@tools/testing/selftests/run --fuzz --seed $(or $(SEED),random) \
+		--executions $(or $(EXECS),1000000) --seconds $(or $(SECONDS),600) \
+		$(if $(MODULES),--modules '$(MODULES)') $(if $(INPUT),--input '$(INPUT)')
+
 test-guest:
 	@tools/testing/selftests/run --only guest
 
@@ -107,4 +115,4 @@ clean:
 	$(RM) -r build
 
 .PHONY: help modules install uninstall run test walk coverage test-model test-build test-kernels \
-	test-debug test-guest doc kernel-debug shell lint format clean
+	test-debug fuzz test-guest doc kernel-debug shell lint format clean

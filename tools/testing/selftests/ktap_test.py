@@ -9,6 +9,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 
+import fuzz  # noqa: E402
 import ktap  # noqa: E402
 import kunit  # noqa: E402
 import walk  # noqa: E402
@@ -178,6 +179,17 @@ class Walk(unittest.TestCase):
 
     def test_machine(self):
         self.assertEqual(self.failures(status=1)[0], ["the machines"])
+
+
+class Fuzz(unittest.TestCase):
+    def test_last_input(self):
+        log = "[ 9.1] fuzz: input 9 00ff\n[ 9.2] fuzz: input 10 ab\n"
+        # The console has the log once more from its beginning, up to where the machine ended.
+        replayed = "[ 9.1] fuzz: input 9 00ff\n"
+        self.assertEqual(fuzz.last_input(log + replayed), ("10", "ab"))
+
+    def test_no_input(self):
+        self.assertIsNone(fuzz.last_input("[ 9.1] Kernel panic\n"))
 
 
 unittest.main(argv=["ktap_test.py", *sys.argv[1:]])

@@ -8,3 +8,7 @@
 pub mod frame;
 pub mod sys;
 pub mod vnet;
+
+// All checkouts build in one directory. With this, cargo takes nothing for this
+// one's that was built in another one.
+const _: Option<&str> = option_env!("MACVTAP_CHECKOUT");
