@@ -7,10 +7,13 @@
 //! macvtap-selftests MODULES GROUP [PATTERN]     runs those with PATTERN in
 //!                                               their names
 //! macvtap-selftests walk MODULES SEEDS STEPS    random walks, e.g. 1-10 200
+//! macvtap-selftests bench quick|full [PATTERN]  what the paths with PATTERN in
+//!                                               their names cost
 //! ```
 //!
 //! MODULES says which are loaded: c, rust, rust-tap or rust-macvtap.
 
+mod bench;
 mod driver;
 mod groups;
 mod ktap;
@@ -25,7 +28,8 @@ use driver::Driver;
 use macvtap_selftests::{frame, sys, vnet};
 
 const USAGE: &str =
-    "usage: macvtap-selftests --groups | MODULES GROUP [PATTERN] | walk MODULES SEEDS STEPS";
+    "usage: macvtap-selftests --groups | MODULES GROUP [PATTERN] | walk MODULES SEEDS STEPS \
+     | bench quick|full [PATTERN]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         ["walk", driver, seeds, steps] => return walk(driver, seeds, steps),
+        ["bench", extent] => return measure(extent, ""),
+        ["bench", extent, pattern] => return measure(extent, pattern),
         [driver, group] => (driver, group, ""),
         [driver, group, pattern] => (driver, group, pattern),
         _ => return usage(),
@@ -61,6 +67,14 @@ fn walk(driver: &str, seeds: &str, steps: &str) -> ExitCode {
         (Some(driver), Some(seeds), Ok(steps)) => exit_code(walk::run(driver, seeds, steps)),
         _ => usage(),
     }
+}
+
+fn measure(extent: &str, pattern: &str) -> ExitCode {
+    let Some(extent) = bench::Extent::of_name(extent) else {
+        return usage();
+    };
+    bench::run(extent, pattern);
+    ExitCode::SUCCESS
 }
 
 fn exit_code(passed: bool) -> ExitCode {

@@ -3,6 +3,7 @@
 //! and ours by, because times are no results.
 
 use std::fs;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{setrlimit, Resource};
@@ -56,19 +57,19 @@ fn free_memory() -> usize {
 
 /// Runs `body`, and tells how much memory each of the `count` things takes that it
 /// makes.
-fn weighed<T>(count: usize, body: impl FnOnce() -> T) -> (T, usize) {
+pub fn weighed<T>(count: usize, body: impl FnOnce() -> T) -> (T, usize) {
     let before = free_memory();
     let result = body();
     (result, before.saturating_sub(free_memory()) / count)
 }
 
-fn mac(number: usize) -> Mac {
+pub fn mac(number: usize) -> Mac {
     let [.., high, low] = number.to_be_bytes();
     [0x02, 0, 0, 1, high, low]
 }
 
 /// Links on the wire, by their numbers.
-fn make_links(wire: &Wire, count: usize) -> Vec<Link> {
+pub fn make_links(wire: &Wire, numbers: Range<usize>) -> Vec<Link> {
     let lower = &wire.lower;
     let make = |number| {
         let link = Macvtap {
@@ -80,7 +81,7 @@ fn make_links(wire: &Wire, count: usize) -> Vec<Link> {
         link.set_up(true).expect("a link that is up");
         link
     };
-    (0..count).map(make).collect()
+    numbers.map(make).collect()
 }
 
 /// Files are not freed when they are closed, but soon after.
@@ -107,7 +108,7 @@ fn assert_all_work(wire: &Wire, links: &[Link]) {
 fn a_thousand_links() {
     let references = module::references("tap");
     let wire = Wire::new();
-    let ((mut links, bytes), made) = timed(|| weighed(LINKS, || make_links(&wire, LINKS)));
+    let ((mut links, bytes), made) = timed(|| weighed(LINKS, || make_links(&wire, 0..LINKS)));
     assert_all_work(&wire, &links);
     let first: Vec<_> = links.drain(..DELETED_ALONE).collect();
     let ((), alone) = timed(|| drop(first));
@@ -162,7 +163,7 @@ fn four_thousand_files() {
     setrlimit(Resource::RLIMIT_NOFILE, files, files).expect("RLIMIT_NOFILE");
     let references = module::references("tap");
     let wire = Wire::new();
-    let links = make_links(&wire, FILES / FILES_EACH);
+    let links = make_links(&wire, 0..FILES / FILES_EACH);
     let ((taps, bytes), opened) = timed(|| {
         weighed(FILES, || {
             let open = |link: &Link| (0..FILES_EACH).map(|_| Tap::open(link)).collect::<Vec<_>>();

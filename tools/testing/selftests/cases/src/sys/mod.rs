@@ -6,6 +6,7 @@ pub mod aio;
 pub mod bpf;
 pub mod call;
 pub mod cgroup;
+pub mod clock;
 pub mod compat;
 pub mod drops;
 pub mod ethtool;

@@ -76,7 +76,12 @@ impl PacketSocket {
     }
 
     pub fn try_send(&self, header: VnetHeader, frame: &[u8]) -> nix::Result<usize> {
-        nix::unistd::write(self, &header.with(frame))
+        self.send_bytes(&header.with(frame))
+    }
+
+    /// A frame with its header before it.
+    pub fn send_bytes(&self, bytes: &[u8]) -> nix::Result<usize> {
+        nix::unistd::write(self, bytes)
     }
 
     /// How much memory those of its frames have that are not freed yet.

@@ -29,6 +29,35 @@ pub fn pin_to_cpu(cpu: usize) {
     sched_setaffinity(Pid::from_raw(0), &cpus).expect("sched_setaffinity");
 }
 
+/// Lets nobody run while the calling thread wants to, not even those that it wakes or
+/// starts.
+pub fn take_precedence() {
+    // So that others are not given a share after all.
+    fs::write("/proc/sys/kernel/sched_rt_runtime_us", "-1").expect("sched_rt_runtime_us");
+    let priority = libc::sched_param { sched_priority: 1 };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: The pointer is that of the parameters.
+    let done = unsafe { libc::sched_setscheduler(0, policy, &priority) };
+    Errno::result(done).expect("sched_setscheduler");
+}
+
+/// Until nobody but the calling thread has something to do, and has not had for a while.
+pub fn wait_idle() {
+    const TIMES: usize = 5;
+
+    let mut times = 0;
+    wait::until("the machine to become idle", || {
+        times = if is_idle() { times + 1 } else { 0 };
+        times == TIMES
+    });
+}
+
+fn is_idle() -> bool {
+    let load = fs::read_to_string("/proc/loadavg").expect("/proc/loadavg");
+    // Who can run, of how many.
+    load.split(' ').any(|word| word.starts_with("1/"))
+}
+
 /// How often the calling thread has gone to sleep.
 pub fn sleeps() -> i64 {
     getrusage(UsageWho::RUSAGE_THREAD)

@@ -162,7 +162,7 @@ pub struct Ring {
     /// What vhost has, by the first descriptor.
     chains: Vec<Option<Chain>>,
     kick: EventFd,
-    _call: EventFd,
+    call: EventFd,
 }
 
 /// Descriptors that hold one packet, each with how much of its buffer is used.
@@ -184,7 +184,7 @@ impl Ring {
             free: (0..RING_SIZE).rev().collect(),
             chains: vec![None; usize::from(RING_SIZE)],
             kick: EventFd::new(0).expect("an event"),
-            _call: EventFd::new(0).expect("an event"),
+            call: EventFd::new(0).expect("an event"),
         };
         let addresses = VringConfigData {
             queue_max_size: RING_SIZE,
@@ -202,7 +202,7 @@ impl Ring {
         net.set_vring_base(index, 0).expect("VHOST_SET_VRING_BASE");
         net.set_vring_kick(index, &ring.kick)
             .expect("VHOST_SET_VRING_KICK");
-        net.set_vring_call(index, &ring._call)
+        net.set_vring_call(index, &ring.call)
             .expect("VHOST_SET_VRING_CALL");
         ring
     }
@@ -288,14 +288,23 @@ impl Ring {
         self.kick.write(1).expect("a kick");
     }
 
+    fn used_index(&self) -> u16 {
+        let at = GuestAddress(self.start + USED + INDEX);
+        self.memory
+            .load(at, Ordering::SeqCst)
+            .expect("the ring's index")
+    }
+
+    /// Sleeps until vhost is done with all that it has, for as long as that takes.
+    pub fn sleep_until_all_used(&self) {
+        while self.used_index() != self.available {
+            self.call.read().expect("a call");
+        }
+    }
+
     /// What vhost gives back next. It does so once.
     pub fn used(&mut self) -> Option<Used> {
-        let at = GuestAddress(self.start + USED + INDEX);
-        let index: u16 = self
-            .memory
-            .load(at, Ordering::SeqCst)
-            .expect("the ring's index");
-        if index == self.used {
+        if self.used_index() == self.used {
             return None;
         }
         let at = USED + ENTRIES + u64::from(self.used % RING_SIZE) * 8;
