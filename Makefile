@@ -30,6 +30,9 @@ help:
 #:                own modules, with INPUT=<hex> for one input only
 #:   test-guest   boot a Linux guest on links of each mix of the modules, and have
 #:                TCP connections over them
+#:   bench        measure what the paths through the modules cost, in C and in ours,
+#:                in instructions: a table and a chart in build/bench
+#:   bench-check  measure some of them, and tell whether one got worse
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
 #:   doc          build the documentation of the Rust code, below build/doc
 #:   kernel-debug build the kernel that finds faults, for the KUnit suites in the
@@ -96,6 +99,12 @@ fuzz:
 test-guest:
 	@tools/testing/selftests/run --only guest
 
+bench:
+	@tools/testing/bench/bench
+
+bench-check:
+	@tools/testing/bench/bench --check
+
 doc:
 	@scripts/build-doc
 
@@ -115,4 +124,4 @@ clean:
 	$(RM) -r build
 
 .PHONY: help modules install uninstall run test walk coverage test-model test-build test-kernels \
-	test-debug fuzz test-guest doc kernel-debug shell lint format clean
+	test-debug fuzz test-guest bench bench-check doc kernel-debug shell lint format clean
