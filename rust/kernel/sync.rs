@@ -2,9 +2,11 @@
 
 //! Synchronisation primitives.
 
+mod atomic;
 mod rcu_ptr;
 mod reference;
 
+pub use atomic::Atomic;
 pub use rcu_ptr::{
     rcu_read_lock_held,
     RcuPtr, //

@@ -20,7 +20,6 @@ use kernel::{
     sync::{
         atomic::{
             Acquire,
-            Atomic,
             Relaxed,
             Release, //
         },
@@ -35,7 +34,10 @@ use kernel_net::{
         SkBuff,
         SkbArray, //
     },
-    sync::RcuPtr,
+    sync::{
+        Atomic,
+        RcuPtr, //
+    },
 };
 
 /// How many queues a device can have (`MAX_TAP_QUEUES`).

@@ -18,16 +18,14 @@ use crate::queue::{
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        rcu,
+        atomic::Relaxed,
+        rcu, //
     },
 };
 use kernel_net::{
     compat::enetdown,
-    net::SkBuff, //
+    net::SkBuff,
+    sync::Atomic, //
 };
 
 /// Whether pollers of a file are to be told that its device is gone.

@@ -12,11 +12,8 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        rcu,
+        atomic::Relaxed,
+        rcu, //
     },
 };
 use kernel_net::{
@@ -30,7 +27,10 @@ use kernel_net::{
         },
         SkbArray, //
     },
-    sync::RcuPtr,
+    sync::{
+        Atomic,
+        RcuPtr, //
+    },
 };
 
 /// A queue with the socket that it lives in.

@@ -6,7 +6,10 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
-use super::RcuReference;
+use super::{
+    Atomic,
+    RcuReference, //
+};
 use crate::net::rtnl;
 use core::{
     marker::PhantomData,
@@ -18,7 +21,6 @@ use core::{
 use kernel::sync::{
     atomic::{
         Acquire,
-        Atomic,
         Relaxed,
         Release, //
     },

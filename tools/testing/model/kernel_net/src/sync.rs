@@ -7,6 +7,7 @@ mod rcu_ptr;
 #[path = "../../../../../rust/kernel/sync/reference.rs"]
 mod reference;
 
+pub use kernel::sync::atomic::Atomic;
 pub use rcu_ptr::{
     rcu_read_lock_held,
     RcuPtr, //
