@@ -7,24 +7,9 @@ __rust_helper int rust_helper_ptr_ring_init(struct ptr_ring *r, int size, gfp_t 
 	return ptr_ring_init(r, size, gfp);
 }
 
-__rust_helper int rust_helper_ptr_ring_produce(struct ptr_ring *r, void *ptr)
-{
-	return ptr_ring_produce(r, ptr);
-}
-
-__rust_helper void *rust_helper_ptr_ring_consume(struct ptr_ring *r)
-{
-	return ptr_ring_consume(r);
-}
-
 __rust_helper void *rust_helper___ptr_ring_consume(struct ptr_ring *r)
 {
 	return __ptr_ring_consume(r);
-}
-
-__rust_helper bool rust_helper_ptr_ring_empty(struct ptr_ring *r)
-{
-	return ptr_ring_empty(r);
 }
 
 __rust_helper int rust_helper_ptr_ring_resize_multiple_bh(struct ptr_ring **rings,

@@ -11,6 +11,7 @@ pub mod gso;
 pub mod macvlan;
 mod namespace;
 pub mod notifier;
+mod ptr_ring;
 pub mod rtnl;
 mod skb_array;
 mod skbuff;
@@ -23,7 +24,10 @@ mod zero_copy;
 pub use device::NetDevice;
 pub use drop_reason::DropReason;
 pub use namespace::Namespace;
-pub use skb_array::SkbArray;
+pub use skb_array::{
+    SkbArray,
+    SkbProducer, //
+};
 #[cfg(CONFIG_KUNIT = "y")]
 pub use skbuff::kunit::{
     Offload,

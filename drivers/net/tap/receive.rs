@@ -66,8 +66,11 @@ fn enqueue(
             Err(skb) => return Err((skb, DropReason::SkbGsoSeg)),
             Ok(Segmented::Whole(skb)) => queue.ring.produce(skb).map_err(full)?,
             Ok(Segmented::Segments(segments)) => {
-                let dropped = segments.deliver(DropReason::FullRing, |skb| queue.ring.produce(skb));
-                for _ in 0..dropped {
+                let left = {
+                    let mut ring = queue.ring.producer();
+                    segments.deliver(|skb| ring.produce(skb))
+                };
+                for _ in 0..left.drop_reason(DropReason::FullRing) {
                     device.count_rx_dropped(rcu);
                 }
             }

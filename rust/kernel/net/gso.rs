@@ -128,6 +128,7 @@ pub struct Segments {
 }
 
 impl Segments {
+    #[inline(always)]
     fn pop(&mut self) -> Option<SkBuff> {
         let first = self.first;
         if first.is_null() {
@@ -142,31 +143,43 @@ impl Segments {
         Some(unsafe { SkBuff::from_raw(first) })
     }
 
-    /// Delivers the segments until `deliver` gives one back. That one and the rest are dropped.
-    ///
-    /// Returns how many were dropped.
-    pub fn deliver(
-        mut self,
-        reason: DropReason,
-        mut deliver: impl FnMut(SkBuff) -> Result<(), SkBuff>,
-    ) -> usize {
+    /// Delivers the segments until `deliver` gives one back. Returns that one and the rest.
+    #[inline(always)]
+    pub fn deliver(mut self, mut deliver: impl FnMut(SkBuff) -> Result<(), SkBuff>) -> Self {
+        while let Some(segment) = self.pop() {
+            if let Err(segment) = deliver(segment) {
+                self.put_back(segment);
+                break;
+            }
+        }
+        self
+    }
+
+    /// Makes a segment the first one again.
+    #[cold]
+    fn put_back(&mut self, segment: SkBuff) {
+        let segment = segment.into_raw();
+        // SAFETY: The packet was owned by the caller, and is valid; outside of queues, `next` is the
+        // member of the union that is in use.
+        unsafe { (*segment).__bindgen_anon_1.__bindgen_anon_1.next = self.first };
+        // INVARIANT: The list owns the packet again.
+        self.first = segment;
+    }
+
+    /// Drops the segments, and returns how many there were.
+    #[inline]
+    pub fn drop_reason(mut self, reason: DropReason) -> usize {
         let mut dropped = 0_usize;
         while let Some(segment) = self.pop() {
-            let undelivered = if dropped == 0 {
-                deliver(segment)
-            } else {
-                Err(segment)
-            };
-            if let Err(segment) = undelivered {
-                segment.drop_reason(reason);
-                dropped = dropped.saturating_add(1);
-            }
+            segment.drop_reason(reason);
+            dropped = dropped.saturating_add(1);
         }
         dropped
     }
 }
 
 impl Drop for Segments {
+    #[inline]
     fn drop(&mut self) {
         while let Some(segment) = self.pop() {
             segment.drop_reason(DropReason::NotSpecified);

@@ -8,12 +8,19 @@
 //! [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
 
 use super::{
+    ptr_ring::{
+        Consumer,
+        Producer, //
+    },
     rtnl,
     DropReason,
     SkBuff, //
 };
 use bindings_net as bindings;
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -66,37 +73,39 @@ impl SkbArray {
         self.ring.get()
     }
 
+    /// Returns the C ring as a pointer that is not null.
+    #[inline(always)]
+    fn ring(&self) -> NonNull<bindings::ptr_ring> {
+        // SAFETY: It is the address of a field.
+        unsafe { NonNull::new_unchecked(self.as_raw()) }
+    }
+
     /// Puts a packet into the ring. A full ring gives it back as it was.
     ///
     /// Bottom halves must be off, as they are in receive handlers: a resize takes the same lock
     /// with bottom halves off.
-    #[inline]
-    pub fn produce(&self, mut skb: SkBuff) -> Result<(), SkBuff> {
-        let device = skb.set_device(ptr::null_mut());
-        let skb = skb.into_raw();
-        // SAFETY: By the type invariants, the ring is initialised.
-        if unsafe { bindings::ptr_ring_produce(self.as_raw(), skb.cast()) } == 0 {
-            // INVARIANT: The packet was owned here, and is owned by the ring now.
-            Ok(())
-        } else {
-            // SAFETY: The ring did not take the packet, so it is owned here still.
-            let mut skb = unsafe { SkBuff::from_raw(skb) };
-            // Whoever watches what is dropped wants to know where.
-            skb.set_device(device);
-            Err(skb)
-        }
+    #[inline(always)]
+    pub fn produce(&self, skb: SkBuff) -> Result<(), SkBuff> {
+        self.producer().produce(skb)
+    }
+
+    /// Returns the end of the ring where packets are put in, for several of them. Others who put
+    /// packets in wait until it is dropped.
+    ///
+    /// Bottom halves must be off, as for [`produce`](Self::produce).
+    #[inline(always)]
+    pub fn producer(&self) -> SkbProducer<'_> {
+        // SAFETY: By the type invariants, the ring is initialised; it is borrowed.
+        SkbProducer(unsafe { Producer::lock(self.ring()) })
     }
 
     /// Takes the oldest packet out of the ring.
-    #[inline]
+    #[inline(always)]
     pub fn consume(&self) -> Option<SkBuff> {
-        // SAFETY: By the type invariants, the ring is initialised.
-        let skb = unsafe { bindings::ptr_ring_consume(self.as_raw()) };
-        if skb.is_null() {
-            return None;
-        }
+        // SAFETY: By the type invariants, the ring is initialised; it is borrowed.
+        let skb = unsafe { Consumer::lock(self.ring()) }.consume()?;
         // SAFETY: By the type invariants, the ring owned the packet, and does so no more.
-        Some(unsafe { SkBuff::from_raw(skb.cast()) })
+        Some(unsafe { SkBuff::from_raw(skb.as_ptr().cast()) })
     }
 
     /// Empties the ring, and lets it take no more packets.
@@ -113,10 +122,10 @@ impl SkbArray {
     }
 
     /// Returns whether the ring is empty.
-    #[inline]
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        // SAFETY: By the type invariants, the ring is initialised.
-        unsafe { bindings::ptr_ring_empty(self.as_raw()) }
+        // SAFETY: By the type invariants, the ring is initialised; it is borrowed.
+        unsafe { Consumer::lock(self.ring()) }.peek().is_none()
     }
 
     /// Returns the length of the oldest packet with its VLAN tag, in bytes; zero if there is none.
@@ -154,6 +163,27 @@ impl SkbArray {
         // what `discard_and_count` takes.
         unsafe { resize(&mut raw, size, discard_and_count) }?;
         Ok(DISCARDED.load(Relaxed))
+    }
+}
+
+/// The end of a ring where packets are put in. Nobody else can meanwhile.
+pub struct SkbProducer<'a>(Producer<'a>);
+
+impl SkbProducer<'_> {
+    /// Puts a packet into the ring. A full ring gives it back as it was.
+    #[inline(always)]
+    pub fn produce(&mut self, mut skb: SkBuff) -> Result<(), SkBuff> {
+        let device = skb.set_device(ptr::null_mut());
+        let entry = skb.as_entry();
+        if self.0.produce(entry) {
+            // INVARIANT: The packet was owned here, and is owned by the ring now.
+            let _ = skb.into_raw();
+            Ok(())
+        } else {
+            // Whoever watches what is dropped wants to know where.
+            skb.set_device(device);
+            Err(skb)
+        }
     }
 }
 

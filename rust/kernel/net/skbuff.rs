@@ -142,6 +142,12 @@ impl SkBuff {
         unsafe { (*self.as_raw()).__bindgen_anon_4.__bindgen_anon_1.as_ref() }
     }
 
+    /// Returns what stands for the packet in a ring of pointers.
+    #[inline]
+    pub(super) fn as_entry(&self) -> NonNull<c_void> {
+        self.ptr.cast()
+    }
+
     #[inline]
     fn headers_mut(&mut self) -> &mut RawHeaders {
         // SAFETY: As in `headers`.
