@@ -13,7 +13,6 @@
 #endif
 
 #include "bitops.c"
-#include "flow_dissector.c"
 #include "if_macvlan.c"
 #include "net_namespace.c"
 #include "netdevice.c"

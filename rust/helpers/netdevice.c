@@ -28,11 +28,6 @@ __rust_helper bool rust_helper_netif_needs_gso(struct sk_buff *skb,
 	return netif_needs_gso(skb, features);
 }
 
-__rust_helper int rust_helper_dev_queue_xmit(struct sk_buff *skb)
-{
-	return dev_queue_xmit(skb);
-}
-
 __rust_helper __be16 rust_helper_dev_parse_header_protocol(const struct sk_buff *skb)
 {
 	return dev_parse_header_protocol(skb);

@@ -24,11 +24,6 @@ __rust_helper void rust_helper_skb_reserve(struct sk_buff *skb, int len)
 	skb_reserve(skb, len);
 }
 
-__rust_helper void rust_helper_skb_probe_transport_header(struct sk_buff *skb)
-{
-	skb_probe_transport_header(skb);
-}
-
 __rust_helper __be16 rust_helper_vlan_get_protocol_and_depth(struct sk_buff *skb,
 							     __be16 type, int *depth)
 {

@@ -14,11 +14,6 @@ __rust_helper void rust_helper_sock_put(struct sock *sk)
 	sock_put(sk);
 }
 
-__rust_helper bool rust_helper_sock_writeable(const struct sock *sk)
-{
-	return sock_writeable(sk);
-}
-
 __rust_helper bool rust_helper_sock_flag(const struct sock *sk, enum sock_flags flag)
 {
 	return sock_flag(sk, flag);

@@ -17,13 +17,13 @@ use kernel::{
 
 /// Additions to [`IovIterSource`].
 pub trait SourceExt {
-    /// Reads exactly `N` bytes (`copy_from_iter_full()`).
+    /// Fills `bytes` (`copy_from_iter_full()`).
     ///
     /// # Errors
     ///
     /// `EFAULT` if there are fewer bytes, or some of them cannot be read. The position is then
     /// unspecified.
-    fn read_array<const N: usize>(&mut self) -> Result<[u8; N]>;
+    fn read_exact(&mut self, bytes: &mut [u8]) -> Result;
 
     /// Returns how many pages the bytes from `offset` on lie in (`iov_iter_npages()`).
     fn pages_from(&mut self, offset: usize) -> usize;
@@ -31,10 +31,9 @@ pub trait SourceExt {
 
 impl SourceExt for IovIterSource<'_> {
     #[inline]
-    fn read_array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        if self.copy_from_iter(&mut bytes) == N {
-            Ok(bytes)
+    fn read_exact(&mut self, bytes: &mut [u8]) -> Result {
+        if self.copy_from_iter(bytes) == bytes.len() {
+            Ok(())
         } else {
             Err(EFAULT)
         }

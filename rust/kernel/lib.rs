@@ -12,6 +12,7 @@
 pub mod cdev;
 pub mod class;
 pub mod compat;
+mod error;
 pub mod fs;
 pub mod iov;
 #[cfg(CONFIG_KUNIT = "y")]

@@ -169,6 +169,7 @@ impl Operations for Chardev {
 
     const NOWAIT: bool = true;
 
+    #[inline]
     fn open(number: DeviceNumber) -> Result<QueueRef> {
         let mut held = rtnl::lock();
         let device = find(number, &held).ok_or(ENODEV)?;
@@ -185,6 +186,7 @@ impl Operations for Chardev {
         Ok(queue)
     }
 
+    #[inline]
     fn release(queue: QueueRef) {
         TapDev::detach(&queue, &mut rtnl::lock());
         // Packets keep their senders' sockets, which may be this one, or one whose ring has a
@@ -192,6 +194,7 @@ impl Operations for Chardev {
         queue.ring.close();
     }
 
+    #[inline]
     fn read_iter(kiocb: &mut Kiocb<'_, QueueRef>, to: &mut IovIterDest<'_>) -> Result<usize> {
         let room = to.len();
         let queue = kiocb.file();
@@ -207,10 +210,12 @@ impl Operations for Chardev {
         Ok(len)
     }
 
+    #[inline]
     fn write_iter(kiocb: &mut Kiocb<'_, QueueRef>, from: &mut IovIterSource<'_>) -> Result<usize> {
-        transmit::write(&kiocb.file(), from, &mut None, kiocb.nonblock())
+        transmit::write(&kiocb.file(), from, None, kiocb.nonblock())
     }
 
+    #[inline]
     fn poll<'a>(queue: QueueBorrow<'a>, table: &PollTable<'a>) -> PollEvents {
         let queue = queue.get();
         table.register(queue.wait_queue());
@@ -227,6 +232,7 @@ impl Operations for Chardev {
         events
     }
 
+    #[inline]
     fn ioctl(queue: QueueBorrow<'_>, cmd: u32, arg: usize) -> Result {
         ioctl::ioctl(queue, cmd, arg)
     }

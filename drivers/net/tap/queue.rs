@@ -70,6 +70,7 @@ impl Queue {
     }
 
     /// Returns which packets the reader can take. If the device is gone, nobody can tell any more.
+    #[inline]
     pub(crate) fn offload(&self) -> Features {
         self.device
             .load(&rcu::read_lock())

@@ -34,21 +34,19 @@ const VLAN_OFFSET: usize = 2 * bindings::ETH_ALEN as usize;
 /// `EAGAIN` if there is no frame and `nonblock` is set, `ERESTARTSYS` if a signal arrives,
 /// `ENETDOWN` if there will be no frame any more; and those of [`copy`], with which the frame is
 /// lost.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) -> Result<usize> {
     if to.is_empty() {
         return Ok(0);
     }
     loop {
-        let skb = if nonblock {
-            queue.ring.consume().ok_or_else(|| {
+        let skb = match queue.ring.consume() {
+            Some(skb) => skb,
+            None if nonblock => {
                 queue.notice.acknowledge();
-                EAGAIN
-            })?
-        } else {
-            queue
-                .wait_queue()
-                .wait_interruptible(|| queue.next_frame())??
+                return Err(EAGAIN);
+            }
+            None => wait(queue)?,
         };
         if let Some(len) = deliver(queue, skb, to)? {
             return Ok(len);
@@ -56,57 +54,63 @@ pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) 
     }
 }
 
+/// Waits for a frame.
+#[cold]
+fn wait(queue: &QueueSock) -> Result<SkBuff> {
+    queue
+        .wait_queue()
+        .wait_interruptible(|| queue.next_frame())?
+}
+
 /// Delivers a frame that was taken out of the ring before. `None` if it was dropped, because it was
 /// received for a reader that can take what this one cannot.
-#[inline]
+#[inline(always)]
 pub(crate) fn deliver(
     queue: &QueueSock,
     mut skb: SkBuff,
     to: &mut IovIterDest<'_>,
 ) -> Result<Option<usize>> {
     let format = queue.settings.vnet_format();
-    if skb.gso_size().is_some() || skb.ip_summed() == IpSummed::Partial {
-        match complete(queue, skb, format.is_some()) {
-            Ok(completed) => skb = completed,
-            Err((skb, reason)) => {
-                skb.drop_reason(reason);
-                queue.count_rx_dropped();
-                return Ok(None);
-            }
-        }
+    if let Err(reason) = complete(queue, &mut skb, format.is_some()) {
+        skb.drop_reason(reason);
+        queue.count_rx_dropped();
+        return Ok(None);
     }
     match copy(&skb, format, to) {
         Ok(len) => {
             skb.consume();
             Ok(Some(len))
         }
-        Err(error) => {
-            skb.drop_reason(if error == EFAULT {
-                DropReason::SkbUcopyFault
-            } else {
-                DropReason::DevHdr
-            });
-            Err(error)
-        }
+        Err(error) => Err(fail(skb, error)),
     }
+}
+
+/// Drops a frame that could not be copied.
+#[cold]
+fn fail(skb: SkBuff, error: Error) -> Error {
+    skb.drop_reason(if error == EFAULT {
+        DropReason::SkbUcopyFault
+    } else {
+        DropReason::DevHdr
+    });
+    error
 }
 
 /// Does what is left to do on a frame, if the reader could take more when it was received: since
 /// then it may have turned its header off, or offloads.
-fn complete(
-    queue: &QueueSock,
-    mut skb: SkBuff,
-    has_vnet_hdr: bool,
-) -> Result<SkBuff, (SkBuff, DropReason)> {
-    let features = offload::accepted(queue.offload(), has_vnet_hdr);
+#[inline(always)]
+fn complete(queue: &QueueSock, skb: &mut SkBuff, has_vnet_hdr: bool) -> Result<(), DropReason> {
     if skb.gso_size().is_some() {
-        if !skb.gso_ok(features) {
-            return Err((skb, DropReason::SkbGsoSeg));
+        if !skb.gso_ok(offload::accepted(queue.offload(), has_vnet_hdr)) {
+            return Err(DropReason::SkbGsoSeg);
         }
-    } else if skb.needs_checksum(features) && skb.complete_checksum(features).is_err() {
-        return Err((skb, DropReason::SkbCsum));
+    } else if skb.ip_summed() == IpSummed::Partial {
+        let features = offload::accepted(queue.offload(), has_vnet_hdr);
+        if skb.needs_checksum(features) && skb.complete_checksum(features).is_err() {
+            return Err(DropReason::SkbCsum);
+        }
     }
-    Ok(skb)
+    Ok(())
 }
 
 /// Copies a frame, with a virtio-net header before it if one is wanted, and with its VLAN tag back
@@ -116,7 +120,7 @@ fn complete(
 ///
 /// `EINVAL` if there is not even room for the header, or the frame cannot be described by one;
 /// `EFAULT` if the destination cannot be written.
-#[inline]
+#[inline(always)]
 fn copy(skb: &SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) -> Result<usize> {
     let mut total = skb.len();
 

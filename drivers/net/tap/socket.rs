@@ -31,19 +31,22 @@ impl SocketOps for Queue {
 
     type OwnerModule = crate::LocalModule;
 
+    #[inline]
     fn sendmsg(
         sock: &QueueSock,
         from: &mut IovIterSource<'_>,
         sender: &mut Option<ZeroCopy>,
         nonblock: bool,
     ) -> Result<usize> {
-        transmit::write(sock, from, sender, nonblock)
+        transmit::write(sock, from, Some(sender), nonblock)
     }
 
+    #[inline]
     fn send_frame(sock: &QueueSock, frame: XdpFrame) {
         transmit::write_frame(sock, frame);
     }
 
+    #[inline]
     fn recvmsg(
         sock: &QueueSock,
         skb: Option<SkBuff>,
@@ -60,6 +63,7 @@ impl SocketOps for Queue {
         }
     }
 
+    #[inline]
     fn peek_len(sock: &QueueSock) -> c_int {
         sock.ring.peek_len()
     }

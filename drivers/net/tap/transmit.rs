@@ -51,29 +51,37 @@ const COPIED: usize = 128;
 /// `EINVAL` for a frame that is too short or has a malformed header; `EAGAIN` if the send buffer
 /// is full and `nonblock` is set, `ERESTARTSYS` if a signal arrives while waiting for it; `EFAULT`
 /// if the source cannot be read; `ENETDOWN` if the device is gone; `ENOBUFS`, `EMSGSIZE`.
-#[inline]
+#[inline(always)]
 pub(crate) fn write(
     queue: &QueueSock,
     from: &mut IovIterSource<'_>,
-    sender: &mut Option<ZeroCopy>,
+    sender: Option<&mut Option<ZeroCopy>>,
     nonblock: bool,
 ) -> Result<usize> {
     let total = from.len();
-    let sent = match receive(queue, from, sender.is_some(), nonblock) {
-        Ok((skb, header, Pages::Copied)) => send(queue, skb, header, &mut None),
+    let zero_copy = sender.as_ref().is_some_and(|sender| sender.is_some());
+    let sent = match receive(queue, from, zero_copy, nonblock) {
+        Ok((skb, header, Pages::Copied)) => send(queue, skb, header, None),
         Ok((skb, header, Pages::Sender)) => send(queue, skb, header, sender),
         Err(error) => Err(error),
     };
     match sent {
         Ok(()) => Ok(total),
+        Err(error) => not_sent(queue, error, nonblock).map(|()| total),
+    }
+}
+
+/// Makes what the caller is told of what went wrong.
+#[cold]
+fn not_sent(queue: &QueueSock, error: Error, nonblock: bool) -> Result {
+    match error {
         // The device is gone.
-        Err(EPIPE) if nonblock => Ok(total),
-        Err(EPIPE) => Err(enetdown()),
-        Err(error) => {
-            // A frame that is to be written again is not dropped.
-            if error != EAGAIN && error != ERESTARTSYS {
-                queue.count_tx_dropped();
-            }
+        EPIPE if nonblock => Ok(()),
+        EPIPE => Err(enetdown()),
+        // The frame is to be written again, and not dropped.
+        EAGAIN | ERESTARTSYS => Err(error),
+        _ => {
+            queue.count_tx_dropped();
             Err(error)
         }
     }
@@ -82,7 +90,7 @@ pub(crate) fn write(
 /// Sends a frame that lies in memory of the kernel, as vhost-net has it.
 pub(crate) fn write_frame(queue: &QueueSock, frame: XdpFrame) {
     let sent = match receive_frame(queue, frame) {
-        Ok((skb, header)) => send(queue, skb, header, &mut None),
+        Ok((skb, header)) => send(queue, skb, header, None),
         Err(error) => Err(error),
     };
     if sent.is_err() {
@@ -112,7 +120,7 @@ enum Pages {
 }
 
 /// Gets a frame from user space, and its virtio-net header, if the queue wants one.
-#[inline]
+#[inline(always)]
 fn receive(
     queue: &QueueSock,
     from: &mut IovIterSource<'_>,
@@ -138,26 +146,28 @@ fn receive(
         }
     }
     let linear = linear.clamp(ETH_HLEN, LINEAR_MAX);
-    let skb = queue.receive_from(from, RESERVE, len, linear, nonblock)?;
+    let skb = queue.receive_from(from, RESERVE, linear, nonblock)?;
     Ok((skb, header, Pages::Copied))
 }
 
 /// Sends a frame, which takes the `sender` if it is sent.
-#[inline]
+#[inline(always)]
 fn send(
     queue: &QueueSock,
     mut skb: SkBuff,
     header: Option<Header>,
-    sender: &mut Option<ZeroCopy>,
+    sender: Option<&mut Option<ZeroCopy>>,
 ) -> Result {
     let rcu = rcu::read_lock();
     let Some(device) = queue.device.load(&rcu) else {
         skb.drop_reason(DropReason::DevReady);
         return Ok(());
     };
-    let prepared = prepare(&mut skb, header, device.device()).and_then(|()| match sender.take() {
-        Some(sender) => skb.set_zero_copy(sender),
-        None => Ok(()),
+    let prepared = prepare(&mut skb, header, device.device()).and_then(|()| {
+        match sender.and_then(Option::take) {
+            Some(sender) => skb.set_zero_copy(sender),
+            None => Ok(()),
+        }
     });
     match prepared {
         Ok(()) => {
@@ -172,13 +182,9 @@ fn send(
 }
 
 /// Finds the headers of a frame.
-#[inline]
+#[inline(always)]
 fn prepare(skb: &mut SkBuff, header: Option<Header>, device: &NetDevice) -> Result {
-    skb.set_network_header(ETH_HLEN)?;
-    skb.reset_mac_header();
-    let &[.., proto0, proto1] = skb.linear().first_chunk::<ETH_HLEN>().ok_or(EINVAL)?;
-    skb.set_protocol([proto0, proto1]);
-
+    skb.set_ethernet_header()?;
     if let Some(header) = header {
         header.apply(skb, device)?;
     }

@@ -35,6 +35,7 @@ pub(crate) enum Endian {
 }
 
 impl Endian {
+    #[inline]
     fn decode(self, bytes: [u8; 2]) -> u16 {
         match self {
             Self::Little => u16::from_le_bytes(bytes),
@@ -42,6 +43,7 @@ impl Endian {
         }
     }
 
+    #[inline]
     fn encode(self, value: u16) -> [u8; 2] {
         match self {
             Self::Little => value.to_le_bytes(),
@@ -52,6 +54,10 @@ impl Endian {
 
 /// Size of the part of the header that is used (`struct virtio_net_hdr`), in bytes.
 pub(crate) const SIZE: usize = size_of::<bindings::virtio_net_hdr>();
+
+/// Size of the header with the number of buffers, which is zero here (`struct
+/// virtio_net_hdr_mrg_rxbuf`), in bytes.
+const SIZE_PADDED: usize = size_of::<bindings::virtio_net_hdr>() + size_of::<u16>();
 
 /// A decoded virtio-net header. Nothing in it is checked.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -85,8 +91,9 @@ const GSO_ECN: u8 = bindings::VIRTIO_NET_HDR_GSO_ECN as u8;
 
 impl Header {
     /// Decodes a header.
-    pub(crate) fn decode(bytes: [u8; SIZE], endian: Endian) -> Self {
-        let [flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1] = bytes;
+    #[inline]
+    pub(crate) fn decode(bytes: &[u8; SIZE], endian: Endian) -> Self {
+        let &[flags, gso_type, h0, h1, g0, g1, s0, s1, o0, o1] = bytes;
         Self {
             flags,
             gso_type,
@@ -98,6 +105,7 @@ impl Header {
     }
 
     /// Encodes the header.
+    #[inline]
     pub(crate) fn encode(&self, endian: Endian) -> [u8; SIZE] {
         let [h0, h1] = endian.encode(self.hdr_len);
         let [g0, g1] = endian.encode(self.gso_size);
@@ -117,13 +125,18 @@ impl Header {
         if from.len() < format.size {
             return Err(EINVAL);
         }
-        let header = Self::decode(from.read_array()?, format.endian);
+        let mut bytes = [0; SIZE];
+        from.read_exact(&mut bytes)?;
+        let header = Self::decode(&bytes, format.endian);
         // As in C, the rest of a longer header counts here.
         if usize::from(header.linear_len()) > from.len() {
             return Err(EINVAL);
         }
         // Never less: see `Settings::set_vnet_hdr_size`.
-        from.advance(format.size.saturating_sub(SIZE));
+        let rest = format.size.saturating_sub(SIZE);
+        if rest != 0 {
+            from.advance(rest);
+        }
         Ok(header)
     }
 
@@ -138,12 +151,21 @@ impl Header {
         if to.len() < format.size {
             return Err(EINVAL);
         }
-        to.write_all(&self.encode(format.endian))?;
-        to.write_zeroes(rest)
+        let [a, b, c, d, e, f, g, h, i, j] = self.encode(format.endian);
+        // With what most have behind it, if they have more.
+        let padded: [u8; SIZE_PADDED] = [a, b, c, d, e, f, g, h, i, j, 0, 0];
+        match padded.get(..format.size) {
+            Some(bytes) => to.write_all(bytes),
+            None => {
+                to.write_all(&padded)?;
+                to.write_zeroes(rest.saturating_sub(SIZE_PADDED - SIZE))
+            }
+        }
     }
 
     /// Returns how many bytes the sender wants in the linear part: those of all headers, as far
     /// as a partial checksum reaches.
+    #[inline]
     pub(crate) fn linear_len(&self) -> u16 {
         if self.flags & NEEDS_CSUM == 0 {
             return self.hdr_len;
@@ -160,6 +182,7 @@ impl Header {
     /// # Errors
     ///
     /// `EINVAL` for a kind of segmentation that the header cannot express.
+    #[inline]
     pub(crate) fn of(skb: &SkBuff) -> Result<Self> {
         let mut header = Self::default();
         if let Some(gso_size) = skb.gso_size() {
@@ -197,8 +220,15 @@ impl Header {
     ///
     /// `EINVAL` if what the header says cannot be true of the packet; those of
     /// [`SkBuff::set_gso`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn apply(&self, skb: &mut SkBuff, device: &NetDevice) -> Result {
+        if self.flags & NEEDS_CSUM == 0 && self.gso_type == GSO_NONE {
+            return Ok(());
+        }
+        self.apply_offloads(skb, device)
+    }
+
+    fn apply_offloads(&self, skb: &mut SkBuff, device: &NetDevice) -> Result {
         let gso = self.gso()?;
         // Where the payload starts, which only matters for segmentation.
         let mut payload = 0;
@@ -214,6 +244,7 @@ impl Header {
         }
     }
 
+    #[inline]
     fn gso(&self) -> Result<Option<Gso>> {
         if self.gso_type == GSO_NONE {
             return Ok(None);
@@ -317,6 +348,7 @@ struct Gso {
 }
 
 impl Gso {
+    #[inline]
     fn transport_len(self) -> usize {
         match self.kind {
             GsoKind::TcpV4 | GsoKind::TcpV6 => TCP_HEADER,

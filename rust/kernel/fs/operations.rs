@@ -251,6 +251,11 @@ impl<'a> PollTable<'a> {
     /// Registers for the wake-ups of a wait queue that belongs to the file.
     #[inline]
     pub fn register(&self, wait_queue: &'a WaitQueue) {
+        // SAFETY: By the type invariants, the table is null or valid.
+        if unsafe { self.table.as_ref() }.is_none_or(|table| table._qproc.is_none()) {
+            // The poller only looks.
+            return;
+        }
         // SAFETY: By the type invariants, the file and the table are valid. The wait queue lives
         // until the file is released, when all registrations are gone.
         unsafe { bindings::poll_wait(self.file, wait_queue.as_raw(), self.table) };

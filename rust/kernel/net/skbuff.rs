@@ -19,6 +19,7 @@ use super::{
     DropReason,
     ZeroCopy, //
 };
+use crate::error::to_result;
 use bindings_net as bindings;
 use core::{
     mem::ManuallyDrop,
@@ -28,7 +29,6 @@ use core::{
     },
 };
 use kernel::{
-    error::to_result,
     iov::IovIterDest,
     prelude::*,
     sync::rcu, //
@@ -68,6 +68,12 @@ pub struct FlowKeys {
     /// The transport protocol, an IP protocol number.
     pub ip_proto: u8,
 }
+
+/// Length of an Ethernet header, in bytes.
+const ETH_HLEN: usize = bindings::ETH_HLEN as usize;
+
+/// Where the protocol stands in it, in bytes.
+const ETH_PROTOCOL: usize = 2 * bindings::ETH_ALEN as usize;
 
 /// Where a header is that was not set (`skb_mac_header_was_set()`).
 const NO_HEADER: u16 = u16::MAX;
@@ -123,6 +129,35 @@ impl SkBuff {
         }
     }
 
+    /// Says that a new packet has `reserve` bytes of space before it, `linear` bytes that follow
+    /// that, and `paged` bytes in pages (`skb_reserve()`, `skb_put()`).
+    ///
+    /// # Safety
+    ///
+    /// `skb` must point to a valid packet that has no data yet, and whose buffer and pages have
+    /// as much.
+    #[inline]
+    pub(super) unsafe fn lay_out(
+        skb: *mut bindings::sk_buff,
+        reserve: u32,
+        linear: u32,
+        paged: u32,
+    ) {
+        // SAFETY: By the safety requirements of this function.
+        unsafe {
+            (*skb).data = (*skb).data.add(reserve as usize);
+            // OVERFLOW: That is in the buffer, and C has made one packet of it all.
+            let behind = reserve.wrapping_add(linear);
+            #[cfg(CONFIG_64BIT)]
+            let tail = (*skb).tail.wrapping_add(behind);
+            #[cfg(not(CONFIG_64BIT))]
+            let tail = (*skb).tail.add(behind as usize);
+            (*skb).tail = tail;
+            (*skb).len = linear.wrapping_add(paged);
+            (*skb).data_len = paged;
+        }
+    }
+
     /// Hands the packet over to C code.
     #[inline]
     pub fn into_raw(self) -> *mut bindings::sk_buff {
@@ -135,17 +170,17 @@ impl SkBuff {
         self.ptr.as_ptr()
     }
 
+    /// Returns what stands for the packet in a ring of pointers.
+    #[inline]
+    pub(super) fn as_entry(&self) -> NonNull<c_void> {
+        self.ptr.cast()
+    }
+
     #[inline]
     fn headers(&self) -> &RawHeaders {
         // SAFETY: By the type invariants, the packet is valid, and these fields change through
         // `&mut self` only. Both members of the union are the same structure.
         unsafe { (*self.as_raw()).__bindgen_anon_4.__bindgen_anon_1.as_ref() }
-    }
-
-    /// Returns what stands for the packet in a ring of pointers.
-    #[inline]
-    pub(super) fn as_entry(&self) -> NonNull<c_void> {
-        self.ptr.cast()
     }
 
     #[inline]
@@ -229,7 +264,12 @@ impl SkBuff {
             return Err(ENOSPC);
         }
         // SAFETY: By the type invariants, the packet is valid, and the space is there.
-        unsafe { bindings::skb_push(self.as_raw(), len as u32) };
+        unsafe {
+            let skb = self.as_raw();
+            (*skb).data = (*skb).data.sub(len);
+            // OVERFLOW: The packet with its header is what was received.
+            (*skb).len = (*skb).len.wrapping_add(len as u32);
+        }
         Ok(())
     }
 
@@ -267,20 +307,39 @@ impl SkBuff {
     /// Converts an offset from the start of the packet to one from the start of its buffer.
     ///
     /// The kernel keeps header offsets in 16 bits, and so does not know of headers further out.
-    #[inline]
+    #[inline(always)]
     fn header_offset(&self, offset: usize) -> Result<u16> {
-        if offset > self.headlen() {
+        // OVERFLOW: The sum is an offset into the buffer.
+        let in_buffer = self.headroom().wrapping_add(offset);
+        if offset > self.headlen() || in_buffer > usize::from(u16::MAX) {
             return Err(EINVAL);
         }
-        // OVERFLOW: The sum is an offset into the buffer.
-        u16::try_from(self.headroom().wrapping_add(offset)).map_err(|_| EINVAL)
+        Ok(in_buffer as u16)
     }
 
-    /// Says that the packet starts with its link-layer header.
-    #[inline]
-    pub fn reset_mac_header(&mut self) {
-        // The data starts within 64 KiB of the buffer, or C code could not do this either.
-        self.headers_mut().mac_header = self.headroom() as u16;
+    /// Says that the packet starts with its Ethernet header, which the network header follows, and
+    /// takes the protocol from there.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that is not in the linear part.
+    #[inline(always)]
+    pub fn set_ethernet_header(&mut self) -> Result {
+        let data = field!(self.data);
+        let headroom = self.headroom();
+        // OVERFLOW: The sum is an offset into the buffer.
+        let network = headroom.wrapping_add(ETH_HLEN);
+        // The kernel keeps header offsets in 16 bits, and so does not know of headers further out.
+        if self.headlen() < ETH_HLEN || network > usize::from(u16::MAX) {
+            return Err(EINVAL);
+        }
+        // SAFETY: By the type invariants, the linear part is there, and it has the whole header.
+        let protocol = unsafe { data.add(ETH_PROTOCOL).cast::<u16>().read_unaligned() };
+        let headers = self.headers_mut();
+        headers.mac_header = headroom as u16;
+        headers.network_header = network as u16;
+        headers.protocol = protocol;
+        Ok(())
     }
 
     /// Says that the network header is `offset` bytes into the packet.
@@ -532,25 +591,32 @@ impl SkBuff {
 
     /// Finds the transport header, if it is not known yet (`skb_probe_transport_header()`), as
     /// `device` would.
-    #[inline]
+    #[inline(always)]
     pub fn probe_transport_header(&mut self, device: &NetDevice) {
-        self.with_device(device, |skb| {
-            // SAFETY: By the type invariants, the packet is valid and may be changed.
-            unsafe { bindings::skb_probe_transport_header(skb) }
-        });
+        if self.headers().transport_header != NO_HEADER {
+            return;
+        }
+        if let Some(keys) = self.flow_keys(device) {
+            // C keeps 16 bits of it as well.
+            let offset = (self.headroom() as u16).wrapping_add(keys.transport_offset);
+            self.headers_mut().transport_header = offset;
+        }
     }
 
     /// Lets the flow dissector of `device` look at the packet
     /// (`skb_flow_dissect_flow_keys_basic()`).
+    #[inline(always)]
     pub fn flow_keys(&mut self, device: &NetDevice) -> Option<FlowKeys> {
         let mut keys: bindings::flow_keys_basic = pin_init::zeroed();
         let found = self.with_device(device, |skb| {
-            // SAFETY: By the type invariants, the packet is valid; `keys` is a local variable.
+            // SAFETY: By the type invariants, the packet is valid. `keys` is a local variable, and
+            // what this dissector fills in; it does not change.
             unsafe {
-                bindings::skb_flow_dissect_flow_keys_basic(
+                bindings::__skb_flow_dissect(
                     ptr::null(),
                     skb,
-                    &mut keys,
+                    &raw mut bindings::flow_keys_basic_dissector,
+                    (&raw mut keys).cast(),
                     ptr::null(),
                     0,
                     0,
@@ -589,6 +655,6 @@ impl SkBuff {
         self.set_device(device.as_raw());
         // SAFETY: The reference is handed over. The packet has a device, which is borrowed, and
         // which lets go of its packets before it goes away.
-        unsafe { bindings::dev_queue_xmit(self.into_raw()) };
+        unsafe { bindings::__dev_queue_xmit(self.into_raw(), ptr::null_mut()) };
     }
 }

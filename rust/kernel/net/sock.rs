@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     compat::raw_try_init,
+    error::to_result,
     sync::Reference,
     wait::{
         PollEvents,
@@ -44,17 +45,19 @@ use core::{
         self,
         NonNull, //
     },
+    sync::atomic::{
+        fence,
+        Ordering, //
+    }, //
 };
 use kernel::{
-    error::to_result,
     iov::IovIterSource,
     prelude::*,
-    sync::atomic::{
-        atomic_store,
-        Relaxed, //
-    },
     types::Opaque, //
 };
+
+/// The flags of those who wait for room, in `socket.flags`.
+const NOSPACE: c_ulong = 1 << bindings::SOCKWQ_ASYNC_NOSPACE | 1 << bindings::SOCK_NOSPACE;
 
 /// A socket that no user sees as one, with its protocol's data `T` behind it.
 ///
@@ -185,7 +188,7 @@ impl<T: SocketOps> Sock<T> {
     /// are woken if there is room now.
     pub fn set_send_buffer(&self, bytes: i32) {
         // SAFETY: By the type invariants, the field is valid; it is read while it changes.
-        unsafe { atomic_store(&raw mut (*self.sk()).sk_sndbuf, bytes, Relaxed) };
+        unsafe { ptr::write_volatile(&raw mut (*self.sk()).sk_sndbuf, bytes) };
         self.wake_writers();
     }
 
@@ -201,8 +204,17 @@ impl<T: SocketOps> Sock<T> {
     }
 
     /// Wakes those who wait for room in the send buffer, if there is any.
+    #[inline]
     fn wake_writers(&self) {
         if !self.is_writable() {
+            return;
+        }
+        // Before the flags are looked at, the room must be there to be seen: who sets one looks for
+        // room after that.
+        fence(Ordering::SeqCst);
+        // SAFETY: By the type invariants, the field is valid. It is read while it changes.
+        let flags = unsafe { ptr::read_volatile(&raw const (*self.as_socket()).flags) };
+        if flags & NOSPACE == 0 {
             return;
         }
         // Pollers set the one, and writers that wait the other.
@@ -229,10 +241,18 @@ impl<T: SocketOps> Sock<T> {
         !was_set && self.is_writable()
     }
 
+    /// `sock_writeable()`.
     #[inline]
     fn is_writable(&self) -> bool {
-        // SAFETY: By the type invariants, `sk` is valid.
-        unsafe { bindings::sock_writeable(self.sk()) }
+        // SAFETY: By the type invariants, the fields are valid. They are read while they change.
+        let (used, size) = unsafe {
+            let sk = self.sk();
+            (
+                ptr::read_volatile(&raw const (*sk).sk_wmem_alloc.refs.counter),
+                ptr::read_volatile(&raw const (*sk).sk_sndbuf),
+            )
+        };
+        used < size >> 1
     }
 
     /// Clears a bit of `socket.flags` and returns whether it was set.
@@ -245,7 +265,7 @@ impl<T: SocketOps> Sock<T> {
     /// Allocates a packet, charged to the socket's send buffer, and fills it from `iter`.
     ///
     /// `reserve` bytes are left before it. `linear` of its bytes, or all if that is little, come
-    /// into the linear part, the rest into pages. `len` must not be more than there is in `iter`.
+    /// into the linear part, the rest into pages.
     ///
     /// Waits for room in the send buffer if `nonblock` is not set.
     ///
@@ -254,12 +274,11 @@ impl<T: SocketOps> Sock<T> {
     /// `EAGAIN` if there is no room and `nonblock` is set, `ERESTARTSYS` if a signal arrives,
     /// `EPIPE` after [`shut_down`](Self::shut_down), `EFAULT` if `iter` cannot be read, `ENOBUFS`,
     /// `EMSGSIZE`.
-    #[inline]
+    #[inline(always)]
     pub fn receive_from(
         &self,
         iter: &mut IovIterSource<'_>,
         reserve: u16,
-        len: usize,
         linear: usize,
         nonblock: bool,
     ) -> Result<SkBuff> {
@@ -267,7 +286,7 @@ impl<T: SocketOps> Sock<T> {
         const MAX_PAGED: usize = bindings::MAX_SKB_FRAGS as usize
             * (kernel::page::PAGE_SIZE << bindings::PAGE_ALLOC_COSTLY_ORDER);
 
-        let len = len.min(iter.len());
+        let len = iter.len();
         let linear = if usize::from(reserve).saturating_add(len) < kernel::page::PAGE_SIZE {
             // Less than a page: not worth pages of its own.
             len
@@ -275,11 +294,8 @@ impl<T: SocketOps> Sock<T> {
             linear.min(len).max(len.saturating_sub(MAX_PAGED))
         };
         let iter_len = c_int::try_from(len).map_err(|_| EMSGSIZE)?;
-        #[expect(
-            clippy::arithmetic_side_effects,
-            reason = "`linear` is a part of `len`"
-        )]
-        let paged = len - linear;
+        // OVERFLOW: `linear` is a part of `len`.
+        let paged = len.wrapping_sub(linear);
         let skb = self.alloc(reserve, linear, paged, nonblock)?;
         // SAFETY: The packet is valid, and nobody else knows it. All of it is written, or it is
         // dropped.
@@ -291,7 +307,7 @@ impl<T: SocketOps> Sock<T> {
 
     /// Allocates a packet of `linear` bytes, and `paged` bytes in pages, with `reserve` bytes before
     /// it. Nothing of it has been written.
-    #[inline]
+    #[inline(always)]
     fn alloc(&self, reserve: u16, linear: usize, paged: usize, nonblock: bool) -> Result<SkBuff> {
         let head = usize::from(reserve).checked_add(linear).ok_or(EMSGSIZE)?;
         // C has no more than an `int` for this.
@@ -316,11 +332,7 @@ impl<T: SocketOps> Sock<T> {
         // SAFETY: The packet is new: its linear part has room for `reserve` and `linear` bytes,
         // and its pages for `paged`.
         unsafe {
-            bindings::skb_reserve(skb, reserve.into());
-            bindings::skb_put(skb, linear as u32);
-            (*skb).data_len = paged as u32;
-            // OVERFLOW: C has made one packet of both.
-            (*skb).len = (*skb).len.wrapping_add(paged as u32);
+            SkBuff::lay_out(skb, reserve.into(), linear as u32, paged as u32);
             Ok(SkBuff::from_raw(skb))
         }
     }

@@ -33,6 +33,7 @@ impl XdpFrame {
     ///
     /// `xdp` must be valid, and describe a packet as the invariants of this type want it, which
     /// the caller owns.
+    #[inline]
     pub(super) unsafe fn from_raw(xdp: *const bindings::xdp_buff) -> Self {
         // SAFETY: By the safety requirements of this function, all pointers point into the same
         // fragment, in this order.
@@ -50,6 +51,7 @@ impl XdpFrame {
     }
 
     /// Returns the length of the packet, in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -60,12 +62,13 @@ impl XdpFrame {
     }
 
     /// Returns the sender's header; `None` if there is no room for it before the packet.
-    pub fn header<const N: usize>(&self) -> Option<[u8; N]> {
+    #[inline]
+    pub fn header<const N: usize>(&self) -> Option<&[u8; N]> {
         if self.offset < N {
             return None;
         }
         // SAFETY: By the type invariants, these bytes are there, and initialised.
-        Some(unsafe { self.start.cast::<[u8; N]>().read() })
+        Some(unsafe { self.start.cast::<[u8; N]>().as_ref() })
     }
 
     /// Makes a packet of it, without copying (`build_skb()`).
@@ -73,6 +76,7 @@ impl XdpFrame {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[inline]
     pub fn into_skb(self) -> Result<SkBuff> {
         // SAFETY: By the type invariants, this is a page fragment with room for the shared info.
         let skb = unsafe { bindings::build_skb(self.start.as_ptr().cast(), self.size) };
@@ -80,8 +84,7 @@ impl XdpFrame {
         let frame = core::mem::ManuallyDrop::new(self);
         // SAFETY: The packet has taken over the fragment, whose size has room for this.
         unsafe {
-            bindings::skb_reserve(skb, frame.offset as c_int);
-            bindings::skb_put(skb, frame.len as u32);
+            SkBuff::lay_out(skb, frame.offset as u32, frame.len as u32, 0);
             Ok(SkBuff::from_raw(skb))
         }
     }

@@ -97,10 +97,8 @@ impl Frame {
     pub(super) fn to_skb(&self) -> Result<SkBuff> {
         let (linear, paged) = self.bytes.split_at(self.linear);
         let mut skb = SkBuff::for_test(self.headroom, linear, paged)?;
-        skb.reset_mac_header();
-        // There is an Ethernet header, or this would fail.
-        let _ = skb.set_network_header(ETH_HLEN);
-        skb.set_protocol([self.bytes[12], self.bytes[13]]);
+        // There is one, or this would fail.
+        let _ = skb.set_ethernet_header();
         Ok(skb)
     }
 }

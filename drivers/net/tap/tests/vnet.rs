@@ -190,7 +190,7 @@ fn write(case: u64, tally: &mut Tally) -> Result {
     let (mut here, mut in_c) = ([0x55; 80], [0x55; 80]);
 
     let result_here = with_dest(&mut here[..room], |to| {
-        Header::decode(header, format.endian).write(to, format)?;
+        Header::decode(&header, format.endian).write(to, format)?;
         Ok(to.len())
     });
     let result_in_c = with_dest(&mut in_c[..room], |to| {
@@ -214,7 +214,7 @@ fn apply(case: u64, tally: &mut Tally) -> Result {
     let header = header_for(&frame, &mut random, format.endian);
 
     let mut skb = frame.to_skb()?;
-    let applied = Header::decode(header, format.endian).apply(&mut skb, loopback());
+    let applied = Header::decode(&header, format.endian).apply(&mut skb, loopback());
     let snapshot = skb.snapshot();
     skb.consume();
     let here = (applied, snapshot?);

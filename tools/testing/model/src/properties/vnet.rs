@@ -83,7 +83,7 @@ impl Fields {
     }
 
     fn header(&self) -> Header {
-        Header::decode(self.bytes(Endian::Big), Endian::Big)
+        Header::decode(&self.bytes(Endian::Big), Endian::Big)
     }
 
     /// The length of the linear part, as `tun_vnet_hdr_get()` has it: an `int` that becomes a
@@ -296,12 +296,12 @@ proptest! {
     #[test]
     fn decoding_and_encoding_are_inverses(bytes: [u8; SIZE], big: bool) {
         let endian = endian(big);
-        prop_assert!(Header::decode(bytes, endian).encode(endian) == bytes);
+        prop_assert!(Header::decode(&bytes, endian).encode(endian) == bytes);
     }
 
     #[test]
     fn byte_orders_differ_in_nothing_but_order(fields in fields()) {
-        let little = Header::decode(fields.bytes(Endian::Little), Endian::Little);
+        let little = Header::decode(&fields.bytes(Endian::Little), Endian::Little);
         prop_assert!(little == fields.header());
         prop_assert_eq!(little.linear_len(), fields.linear_len());
         prop_assert!(little.encode(Endian::Big) == fields.bytes(Endian::Big));
