@@ -2,15 +2,34 @@
 
 //! Additions to the `kernel` crate's access to user space.
 //!
-//! Unsafe: calls of `put_user()`, which checks the address.
+//! Unsafe: calls of `put_user()` and `copy_to_user()`, which check the address.
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
+use crate::error::to_result;
 use bindings_net as bindings;
-use kernel::{
-    error::to_result,
-    prelude::*, //
-};
+use kernel::prelude::*;
+
+/// Writes bytes to an address in user space (`copy_to_user()`).
+///
+/// # Errors
+///
+/// `EFAULT` if some of them cannot be written. Others may have been.
+#[inline]
+pub fn copy_to_user(address: usize, bytes: &[u8]) -> Result {
+    // SAFETY: The bytes can be read, and the address is checked.
+    let left = unsafe {
+        bindings::copy_to_user(
+            address as *mut c_void,
+            bytes.as_ptr().cast(),
+            bytes.len() as c_ulong,
+        )
+    };
+    if left != 0 {
+        return Err(EFAULT);
+    }
+    Ok(())
+}
 
 /// Numbers that are written to user space as a whole.
 pub trait PutUser: Copy {

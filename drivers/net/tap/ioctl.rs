@@ -29,7 +29,10 @@ use kernel::{
 use kernel_net::{
     compat::enolink,
     net::{device::SOCKADDR_SIZE, rtnl},
-    uaccess::PutUser,
+    uaccess::{
+        copy_to_user,
+        PutUser, //
+    },
 };
 
 /// A value in user space.
@@ -51,9 +54,7 @@ impl User {
 
     /// Writes bytes (`copy_to_user()`).
     fn put_bytes(self, bytes: &[u8]) -> Result {
-        UserSlice::new(UserPtr::from_addr(self.0), bytes.len())
-            .writer()
-            .write_slice(bytes)
+        copy_to_user(self.0, bytes)
     }
 
     /// Returns what comes behind the name in a `struct ifreq`.
@@ -180,7 +181,8 @@ fn set_interface(queue: &QueueSock, flags: u32) -> Result {
 fn get_interface(queue: &QueueSock, to: User) -> Result {
     let name = {
         let held = rtnl::lock();
-        attached_device(queue, &held)?.device().name(&held)
+        let device = queue.device.as_ref(&held).ok_or_else(enolink)?;
+        device.device().name(&held)
     };
     // Without RTNL: user space may be slow.
     to.put_bytes(&name)?;
@@ -190,7 +192,7 @@ fn get_interface(queue: &QueueSock, to: User) -> Result {
 fn get_mac_address(queue: &QueueSock, to: User) -> Result {
     let (name, address) = {
         let held = rtnl::lock();
-        let device = attached_device(queue, &held)?;
+        let device = queue.device.as_ref(&held).ok_or_else(enolink)?;
         let device = device.device();
         (device.name(&held), device.mac_address(&held))
     };

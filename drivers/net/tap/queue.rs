@@ -170,6 +170,9 @@ impl Settings {
 
     fn update(&self, clear: u32, set: u32) {
         let mut old = self.flags.load(Relaxed);
+        if old & !clear | set == old {
+            return;
+        }
         // Ioctls on the same file may run at the same time, and must not lose each other's bits.
         while let Err(current) = self.flags.cmpxchg(old, old & !clear | set, Relaxed) {
             old = current;

@@ -86,6 +86,14 @@ impl<R: RcuReference> RcuPtr<R> {
         unsafe { self.ptr.load(Acquire).as_ref() }
     }
 
+    /// Follows the pointer while it cannot be changed.
+    #[inline]
+    pub fn as_ref<'a>(&'a self, _held: &'a rtnl::Held) -> Option<&'a R::Target> {
+        // SAFETY: By the type invariants, a non-null pointer is valid, and `self` keeps the
+        // reference while `_held` is borrowed.
+        unsafe { self.ptr.load(Relaxed).as_ref() }
+    }
+
     /// Returns another reference of the object.
     pub fn get(&self, _held: &rtnl::Held) -> Option<R> {
         let object = NonNull::new(self.ptr.load(Relaxed))?;

@@ -16,6 +16,7 @@ use kernel::{
     error::Result,
     ffi::{
         c_int,
+        c_ulong,
         c_void, //
     },
     sync::atomic::Atomic,
@@ -136,6 +137,13 @@ pub unsafe fn put_user_u16(value: u16, to: *mut u16) -> c_int {
 
 pub unsafe fn put_user_u32(value: u32, to: *mut u32) -> c_int {
     to_errno(user_memory::put(to.addr(), &value.to_ne_bytes()))
+}
+
+/// How many bytes were not written, of which only the first may be good, is not told: some or none.
+pub unsafe fn copy_to_user(to: *mut c_void, from: *const c_void, len: c_ulong) -> c_ulong {
+    // SAFETY: The caller has so many bytes.
+    let bytes = unsafe { core::slice::from_raw_parts(from.cast(), len as usize) };
+    user_memory::write(to.addr(), bytes).map_or(len, |()| 0)
 }
 
 pub unsafe fn iov_iter_advance(iter: &mut iov_iter, len: usize) {

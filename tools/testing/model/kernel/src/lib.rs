@@ -19,6 +19,7 @@ pub mod user_memory;
 pub mod ffi {
     pub use core::ffi::{
         c_int,
+        c_ulong,
         c_void, //
     };
 }

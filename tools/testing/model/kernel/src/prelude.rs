@@ -13,6 +13,7 @@ pub use crate::{
     },
     ffi::{
         c_int,
+        c_ulong,
         c_void, //
     },
     try_pin_init,

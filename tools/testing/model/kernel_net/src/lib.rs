@@ -8,6 +8,8 @@
 //! much as the drivers need of them.
 
 pub mod compat;
+#[path = "../../../../../rust/kernel/error.rs"]
+mod error;
 #[path = "../../../../../rust/kernel/iov.rs"]
 pub mod iov;
 pub mod net;
