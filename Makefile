@@ -28,6 +28,8 @@ help:
 #:   fuzz         look longer for hostile input that does harm in that kernel, e.g.
 #:                EXECS=100000 SECONDS=3600 SEED=2, with MODULES=c in the kernel's
 #:                own modules, with INPUT=<hex> for one input only
+#:   kcsan        tell where the kernel's own modules access memory while another
+#:                processor does, or with MODULES=rust the helpers of ours in C
 #:   test-guest   boot a Linux guest on links of each mix of the modules, and have
 #:                TCP connections over them
 #:   bench        measure what the paths through the modules cost, in C and in ours,
@@ -96,6 +98,9 @@ fuzz:
 		--executions $(or $(EXECS),1000000) --seconds $(or $(SECONDS),600) \
 		$(if $(MODULES),--modules '$(MODULES)') $(if $(INPUT),--input '$(INPUT)')
 
+kcsan:
+	@tools/testing/kcsan/kcsan --modules $(or $(MODULES),c)
+
 test-guest:
 	@tools/testing/selftests/run --only guest
 
@@ -124,4 +129,4 @@ clean:
 	$(RM) -r build
 
 .PHONY: help modules install uninstall run test walk coverage test-model test-build test-kernels \
-	test-debug fuzz test-guest bench bench-check doc kernel-debug shell lint format clean
+	test-debug fuzz kcsan test-guest bench bench-check doc kernel-debug shell lint format clean

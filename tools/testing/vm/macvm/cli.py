@@ -184,7 +184,7 @@ def machine(options, linux, image, log):
     else:
         accel = qemu.accelerator(boot)
         cpus = options.cpus or 2
-    much = options.qemu_guest or options.kernel == "debug"
+    much = options.qemu_guest or options.kernel in ("debug", "kcsan")
     memory = options.memory or (1024 if much else 512)
     append = f"{kernel.KERNELS[options.kernel].arguments} {options.append}"
     return qemu.command(boot, image, memory, append) + accel + [
@@ -192,12 +192,13 @@ def machine(options, linux, image, log):
     ]
 
 
-def judge(one, log):
-    """Says what is wrong with a run that ended; the exit status."""
+def judge(one, log, wanted):
+    """Says what is wrong with a run that ended; the exit status. Reports that say what is WANTED
+    are not."""
     text = ""
     if (log / "console.log").exists():
         text = (log / "console.log").read_text(errors="replace")
-    excerpt = console.excerpt(text)
+    excerpt = console.excerpt(text, wanted)
     complaints = []
     if one.ended_by:
         complaints.append(f"the machine {one.ended_by}")
@@ -222,14 +223,15 @@ def judge(one, log):
 
 
 def run(options):
-    linux = kernel.Kernel(options.tree or script(*kernel.KERNELS[options.kernel].tree))
+    source = kernel.KERNELS[options.kernel]
+    linux = kernel.Kernel(options.tree or script(*source.tree))
     log = log_directory(options).resolve()
     one = attempt(options, linux, log)
     if one.stuck:
         os.replace(log / "console.log", log / "console-stuck.log")
         note("AGAIN", f"the machine {one.ended_by}: see console-stuck.log")
         one = attempt(options, linux, log)
-    return judge(one, log)
+    return judge(one, log, source.wanted)
 
 
 def attempt(options, linux, log):

@@ -55,18 +55,22 @@ _TAINTS = {
 }
 
 
-def offending(lines):
-    """The indices of those LINES with which a report begins or goes on."""
-    return [index for index, line in enumerate(lines) if _ANY.match(line)]
+def offending(lines, wanted=""):
+    """The indices of those LINES with which a report begins or goes on, but for those that say
+    what is WANTED."""
+    return [
+        index for index, line in enumerate(lines)
+        if _ANY.match(line) and not (wanted and wanted in line)
+    ]
 
 
-def excerpt(text):
-    """What is wrong in the console's TEXT, with context; "" if nothing is.
+def excerpt(text, wanted=""):
+    """What is wrong in the console's TEXT, with context; "" if nothing is, or what is WANTED.
 
     Offending lines are marked with ">", a gap is shown by "...".
     """
     lines = [line.rstrip("\r") for line in text.split("\n")]
-    marked = set(offending(lines))
+    marked = set(offending(lines, wanted))
     shown = sorted(
         {
             near

@@ -28,6 +28,7 @@ class Source(typing.NamedTuple):
     modules: tuple  # what prints the directory of our modules for it; nothing: they are in its tree
     boot_seconds: int = 60  # many times what it takes for user space to be up
     arguments: str = ""  # for the kernel
+    wanted: str = ""  # what reports say that are what the kernel is for
 
 
 # What a kernel that finds faults says ends the machine: nothing that comes after it can be trusted,
@@ -41,6 +42,8 @@ KERNELS = {
     "7.2": Source(("kernel-prepare", "7.2"), ("build-modules", "--stock", "7.2")),
     "clang": Source(("kernel-clang",), ("build-modules", "--clang")),
     "debug": Source(("kernel-clang", "--debug"), ("build-modules", "--debug"), 300, STRICT),
+    "kcsan": Source(("kernel-clang", "--kcsan"), ("build-modules", "--kcsan"), 300,
+                    wanted="BUG: KCSAN: data-race "),
     "in-tree-m": Source(("kernel-in-tree", "m"), ()),
     "in-tree-y": Source(("kernel-in-tree", "y"), ()),
 }

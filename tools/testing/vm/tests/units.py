@@ -86,6 +86,10 @@ class Console(unittest.TestCase):
         said = "ref_tracker: memory allocation failure, unreliable refcount tracker."
         self.assertEqual(console.offending([f"[    1.000000] {said}"]), [])
 
+    def test_what_is_wanted_is_no_complaint(self):
+        lines = ["[    1.000000] BUG: KCSAN: data-race in a / b", "[    2.000000] BUG: c"]
+        self.assertEqual(console.offending(lines, "BUG: KCSAN: data-race "), [1])
+
     def test_the_excerpt_marks_and_shortens(self):
         quiet = [f"line {number}" for number in range(100)]
         text = "\r\n".join(quiet + ["[    1.000000] WARNING: a at b"] + quiet + ["BUG: c"])
