@@ -26,6 +26,8 @@ const LIMIT_OF_DEATH: Duration = Duration::from_secs(10);
 const DATA: &str = "data: ";
 /// Begins one that is for people.
 const FIGURES: &str = "figures: ";
+/// Begins one that tells how much was done, which is added up.
+const OPERATIONS: &str = "operations: ";
 
 /// A case fails by panicking, as Rust's own tests do.
 pub struct Case {
@@ -64,19 +66,33 @@ macro_rules! cases {
 pub fn run(cases: &[Case]) -> bool {
     println!("KTAP version 1\n1..{}", cases.len());
     let mut passed = true;
+    let mut operations = 0;
     for (number, case) in (1..).zip(cases) {
         let (said, success) = run_isolated(case);
         link::delete_leftovers();
         passed &= success;
         for line in said.lines() {
-            if !success || line.starts_with(DATA) || line.starts_with(FIGURES) {
+            if !success
+                || [DATA, FIGURES, OPERATIONS]
+                    .iter()
+                    .any(|what| line.starts_with(what))
+            {
                 println!("# {line}");
             }
+            operations += operations_in(line).unwrap_or(0);
         }
         let result = if success { "ok" } else { "not ok" };
         println!("{result} {number} {}", case.name);
     }
+    if operations > 0 {
+        println!("# {OPERATIONS}{operations} in all");
+    }
     passed
+}
+
+fn operations_in(line: &str) -> Option<u64> {
+    let (number, _) = line.strip_prefix(OPERATIONS)?.split_once(' ')?;
+    number.parse().ok()
 }
 
 /// Reports what has to be the same on all drivers. It goes through a pipe that
@@ -88,6 +104,11 @@ pub fn data(line: impl Display) {
 /// Reports what happens to be seen.
 pub fn figures(line: impl Display) {
     println!("{FIGURES}{line}");
+}
+
+/// Reports how much the case has done, and what.
+pub fn operations(count: u64, what: impl Display) {
+    println!("{OPERATIONS}{count} {what}");
 }
 
 /// Runs the case in a process of its own: it may hang, enter namespaces or

@@ -16,6 +16,7 @@
 mod bench;
 mod driver;
 mod groups;
+mod holdings;
 mod ktap;
 mod setup;
 mod show;

@@ -17,6 +17,7 @@ use nix::errno::Errno::{self, EAGAIN, EFAULT, EINVAL, ENOBUFS, ENOLINK, ENOMEM, 
 use super::vhost::{Setup, Way};
 use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
+use crate::holdings::Holdings;
 use crate::ktap::{self, Case};
 use crate::setup::{Pair, Wire};
 use crate::sys::fault::{Faults, Objector, Quiet};
@@ -27,7 +28,7 @@ use crate::sys::netns::Netns;
 use crate::sys::packet::{PacketSocket, ALL};
 use crate::sys::tap::{IfReq, Tap};
 use crate::sys::tun::Tun;
-use crate::sys::{ethtool, module, process, wait};
+use crate::sys::{ethtool, module, process};
 use crate::vnet::{self, VnetHeader};
 
 /// A case does everything hundreds of times, in a kernel that is slow.
@@ -169,64 +170,6 @@ fn each_fault(
     }
     ktap::figures(summary);
     assert!(count >= at_least, "only {count} faults");
-}
-
-/// What must be as it was when all that was made since is gone.
-#[derive(Debug, PartialEq, Eq)]
-struct Holdings {
-    sockets: String,
-    references: [Option<usize>; 2],
-    nodes: Vec<String>,
-    devices: Vec<String>,
-}
-
-impl Holdings {
-    fn now() -> Holdings {
-        let statistics = fs::read_to_string("/proc/thread-self/net/sockstat");
-        let statistics = statistics.expect("sockstat");
-        let mut nodes = names("/dev");
-        nodes.retain(|name| name.starts_with("tap"));
-        Holdings {
-            sockets: statistics.lines().next().unwrap_or_default().to_owned(),
-            references: ["tap", "macvtap"].map(module::references),
-            nodes,
-            devices: names("/sys/class/macvtap"),
-        }
-    }
-
-    /// When nothing is on its way out any more: sockets are freed a grace period
-    /// after their last use.
-    fn settled() -> Holdings {
-        let mut before = Holdings::now();
-        loop {
-            wait::grace_period();
-            sleep(Duration::from_millis(10));
-            let now = Holdings::now();
-            if now == before {
-                return now;
-            }
-            before = now;
-        }
-    }
-
-    #[track_caller]
-    fn assert_back(&self) {
-        let now = Holdings::now();
-        if now != *self {
-            let what = format!("{now:?} to become {self:?}");
-            wait::until(&what, || Holdings::now() == *self);
-        }
-    }
-}
-
-fn names(directory: &str) -> Vec<String> {
-    let entries = fs::read_dir(directory).expect("a directory");
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").file_name())
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 fn open() {

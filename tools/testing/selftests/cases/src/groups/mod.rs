@@ -38,6 +38,7 @@ mod receive;
 pub mod scale;
 mod sctp;
 mod statistics;
+mod stress;
 mod sysfs;
 mod unprivileged;
 pub mod vhost;
@@ -96,6 +97,7 @@ pub const GROUPS: &[Group] = groups![
     vhost,
     vhost_soak,
     scale,
+    stress,
     faults,
     endings
 ];

@@ -42,6 +42,14 @@ impl Way {
     /// A queue, and vhost on it.
     pub fn attach(self, link: &Link) -> (Vhost, Tap) {
         let tap = Tap::open(link);
+        self.set_up(&tap);
+        let vhost = Vhost::new(0);
+        vhost.attach(&tap);
+        (vhost, tap)
+    }
+
+    /// Makes a queue one that vhost can be put on.
+    pub fn set_up(self, tap: &Tap) {
         tap.set_number(libc::TUNSETVNETHDRSZ, HEADER_SIZE as i32)
             .expect("TUNSETVNETHDRSZ");
         let send_buffer = match self {
@@ -50,9 +58,6 @@ impl Way {
         };
         tap.set_number(libc::TUNSETSNDBUF, send_buffer)
             .expect("TUNSETSNDBUF");
-        let vhost = Vhost::new(0);
-        vhost.attach(&tap);
-        (vhost, tap)
     }
 }
 

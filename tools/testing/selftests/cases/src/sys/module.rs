@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Kernel modules that are loaded for a while, and unloaded.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
-use nix::kmod::{finit_module, ModuleInitFlags};
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
 pub struct Module(&'static str);
 
@@ -29,6 +30,12 @@ pub fn load(name: &str, parameters: &[&str]) {
 
 pub fn unload(name: &str) {
     run(Command::new("rmmod").arg(name));
+}
+
+/// Without waiting, and without a word.
+pub fn try_unload(name: &str) -> nix::Result<()> {
+    let name = CString::new(name).expect("a name");
+    delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
 }
 
 /// The file that modprobe would load a module from.

@@ -82,6 +82,17 @@ pub fn ask(message: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
     request(message, flags | NLM_F_ACK).map(drop)
 }
 
+/// Gives the link the names in its list of properties, or takes them.
+pub fn alternative_names(link: LinkMessage, give: bool) -> Result<(), Refusal> {
+    let (message, flags) = if give {
+        let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+        (RouteNetlinkMessage::NewLinkProp(link), flags)
+    } else {
+        (RouteNetlinkMessage::DelLinkProp(link), NLM_F_ACK)
+    };
+    request(message, flags).map(drop)
+}
+
 pub fn get(link: LinkMessage) -> Result<LinkMessage, Refusal> {
     let links = request(RouteNetlinkMessage::GetLink(link), NLM_F_ACK)?;
     Ok(links.into_iter().next().ok_or(Errno::ENODEV)?)

@@ -123,17 +123,31 @@ impl<T: Send + 'static> Blocked<T> {
             .expect("the blocked call to return")
     }
 
+    /// The result, if there is one.
+    pub fn result_now(&self) -> Option<T> {
+        self.result.try_recv().ok()
+    }
+
+    /// It need not be there any more.
     pub fn signal(&self) {
-        // SAFETY: tgkill() takes no pointers.
-        let done = unsafe {
-            libc::syscall(
-                libc::SYS_tgkill,
-                libc::getpid(),
-                self.thread.as_raw(),
-                libc::SIGUSR1,
-            )
-        };
-        Errno::result(done).expect("tgkill");
+        signal_thread(self.thread);
+    }
+}
+
+/// Interrupts a thread of this process, if there still is one.
+pub fn signal_thread(thread: Pid) {
+    // SAFETY: tgkill() takes no pointers.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_tgkill,
+            libc::getpid(),
+            thread.as_raw(),
+            libc::SIGUSR1,
+        )
+    };
+    match Errno::result(done) {
+        Ok(_) | Err(Errno::ESRCH) => (),
+        Err(error) => panic!("tgkill: {error}"),
     }
 }
 
@@ -213,6 +227,36 @@ impl Worker {
             }
             ForkResult::Parent { child } => Worker(child),
         }
+    }
+
+    pub fn process(&self) -> Pid {
+        self.0
+    }
+
+    /// Stops it, and lets it go on.
+    pub fn pause(&self) {
+        signal::kill(self.0, Signal::SIGSTOP).expect("SIGSTOP");
+        signal::kill(self.0, Signal::SIGCONT).expect("SIGCONT");
+    }
+
+    /// Stops it as a debugger does, and lets it go on.
+    pub fn trace(&self) {
+        let request = |request, argument: usize| {
+            // SAFETY: None of these requests takes a pointer.
+            let done = unsafe { libc::ptrace(request, self.0.as_raw(), 0usize, argument) };
+            Errno::result(done).expect("ptrace");
+        };
+        request(libc::PTRACE_SEIZE, 0);
+        request(libc::PTRACE_INTERRUPT, 0);
+        let stopped = waitpid(self.0, Some(WaitPidFlag::__WALL)).expect("a process to stop");
+        assert!(
+            matches!(
+                stopped,
+                WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(..)
+            ),
+            "{stopped:?}"
+        );
+        request(libc::PTRACE_DETACH, 0);
     }
 
     /// Without warning. All that it had is gone afterwards.
