@@ -147,7 +147,7 @@ pub fn detached_closed_and_deleted() {
         })
         .with(
             "frames sent",
-            times(200),
+            times(80),
             traffic::send_long(&wire.peer_link),
         )
         .with("frames arrived", 0, traffic::discard(&mut wire.peer))

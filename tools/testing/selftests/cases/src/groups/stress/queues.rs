@@ -44,7 +44,7 @@ pub fn closed_under_flood() {
         })
         .with(
             "long packets sent",
-            times(800),
+            times(250),
             traffic::send_long(&wire.peer_link),
         )
         .with("frames read", times(400), traffic::read_any(&stays))
@@ -104,6 +104,7 @@ pub fn attached_and_detached() {
 pub fn resized() {
     let mut wire = Wire::new();
     let taps = [Tap::open(&wire.link), Tap::open(&wire.link)];
+    taps[0].set_offload(0).expect("TUNSETOFFLOAD");
     let resize = |rng: &mut Rng| {
         let length = rng.choice([0, 1, 2, 7, 100, 500, 1000]).expect("a length");
         wire.link
@@ -113,9 +114,14 @@ pub fn resized() {
     };
     Race::default()
         .with("rings resized", times(60), resize)
-        .with("frames sent", times(4000), traffic::send(&wire.peer_link))
-        .with("frames read", times(400), traffic::read(&taps[1]))
-        .with("frames read", times(400), traffic::read(&taps[0]))
+        .with(
+            "long packets sent",
+            times(100),
+            traffic::send_long(&wire.peer_link),
+        )
+        .with("frames sent", times(1000), traffic::send(&wire.peer_link))
+        .with("frames read", times(400), traffic::read_any(&taps[1]))
+        .with("frames read", times(400), traffic::read_any(&taps[0]))
         .with("polls", times(4000), |_| {
             let events = wait::events_now(&taps[0], PollFlags::POLLIN | PollFlags::POLLOUT);
             assert!(events.contains(PollFlags::POLLOUT), "{events:?}");

@@ -121,8 +121,7 @@ pub fn ended(way: Way) {
         let packets: Vec<_> = (0..RING_SIZE)
             .map(|_| packet(rng.usize(14..4000)))
             .collect();
-        vhost.post(&packets);
-        let (stays, seed) = (rng.bool().then(|| tap.duplicate()), rng.u64(..));
+        let (stays, seed) = ((round % 2 == 0).then(|| tap.duplicate()), rng.u64(..));
         let mut send = traffic::send(&wire.peer_link);
         let flood: Once<'_> = Box::new(move || {
             let mut rng = Rng::with_seed(seed);
@@ -130,15 +129,15 @@ pub fn ended(way: Way) {
                 send(&mut rng);
             });
         });
+        let used = &mut vhost;
+        let (first, copy) = (&packets, stays.as_ref());
         let end: Once<'_> = Box::new(move || {
-            vhost.detach();
-            if let Some(tap) = stays {
+            used.post(first);
+            used.detach();
+            if let Some(tap) = copy {
                 // Each comes back, whatever has become of it.
-                vhost.attach(&tap);
-                vhost.wait_sent(packets.len());
-                // Whoever closes vhost with a queue loses what it counts pages with: the
-                // kernel's own leak, which kmemleak would report.
-                vhost.detach();
+                used.attach(tap);
+                used.wait_sent(first.len());
             }
         });
         let close: Once<'_> = Box::new(move || drop(tap));
@@ -146,6 +145,13 @@ pub fn ended(way: Way) {
         let mut actions = vec![flood, end, close, delete];
         rng.shuffle(&mut actions);
         at_once(&mut rng, actions);
+        if stays.is_some() {
+            // None of these leaves.
+            vhost.send(&packets);
+            // Whoever closes vhost with a queue loses what it counts pages with: the
+            // kernel's own leak, which kmemleak would report.
+            vhost.detach();
+        }
         while wire.peer.receive_now().is_some() {}
     }
     ktap::operations(rounds * 309, "(links deleted, queues closed, packets)");
