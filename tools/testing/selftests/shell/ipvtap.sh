@@ -32,9 +32,14 @@ test_reads_a_frame() {
 	local node length
 
 	ip netns add mt-peer
-	ip link add mt-lower up type veth peer name mt-far netns mt-peer
-	ip -n mt-peer link set mt-far up
+	ip link add mt-lower type veth peer name mt-far netns mt-peer
 	new_ipvtap mt-tap
+	# So that the frame is the first.
+	silence mt-lower
+	silence mt-tap
+	silence mt-far mt-peer
+	ip link set mt-lower up
+	ip -n mt-peer link set mt-far up
 	ip link set mt-tap up
 	ip address add 192.0.2.2/24 dev mt-tap
 	ip -n mt-peer address add 192.0.2.1/24 dev mt-far

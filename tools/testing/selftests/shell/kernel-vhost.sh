@@ -16,10 +16,6 @@ CASE_SECONDS=240
 
 modprobe vhost_net || exit
 
-silence() {
-	echo 1 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6"
-}
-
 is_operational() {
 	[ "$(cat "/sys/class/net/$1/operstate")" = up ]
 }

@@ -108,6 +108,11 @@ new_macvtap() {
 	ip link add link mt-lower name mt-tap type macvtap "$@"
 }
 
+# silence LINK [NAMESPACE]: it sends nothing by itself.
+silence() {
+	echo 1 | ${2:+ip netns exec "$2"} tee "/proc/sys/net/ipv6/conf/$1/disable_ipv6" >/dev/null
+}
+
 index_of() {
 	cat "/sys/class/net/$1/ifindex"
 }
