@@ -12,6 +12,9 @@ use kernel::prelude::*;
 
 /// Writes bytes to an address in user space (`copy_to_user()`).
 ///
+/// For a few bytes: [`UserSliceWriter`](kernel::uaccess::UserSliceWriter) keeps a position, which is
+/// of no use then.
+///
 /// # Errors
 ///
 /// `EFAULT` if some of them cannot be written. Others may have been.

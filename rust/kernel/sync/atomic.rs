@@ -36,11 +36,17 @@ impl<T: AtomicType> Atomic<T> {
 
     /// Returns the value (`READ_ONCE()`, `smp_load_acquire()`).
     ///
-    /// What does not fit into a register is read in parts, as C does.
+    /// Does not compile for what is wider than a register.
     #[inline(always)]
     pub fn load<O: AcquireOrRelaxed>(&self, _: O) -> T {
-        // SAFETY: The pointer is valid and aligned. Whoever writes the value does so atomically,
-        // and all values of its size are valid for the type.
+        const {
+            assert!(
+                size_of::<T>() <= size_of::<usize>(),
+                "a processor may read it in parts"
+            )
+        };
+        // SAFETY: The pointer is valid and aligned. Whoever writes the value writes all of it at
+        // once, and so is it read, because it fits into a register.
         let value = unsafe { self.0.as_ptr().read_volatile() };
         if matches!(O::TYPE, OrderingType::Acquire) {
             // What follows is not done before. Processors that order loads need no instruction.
