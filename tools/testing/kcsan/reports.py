@@ -9,8 +9,8 @@ OURS = re.compile(r"\[(tap|macvtap)( |\])")
 DEPTH = 3
 
 _TIME = re.compile(r"^(\[ *\d+\.\d+\])?(\[ *[TC]\d+\])? ?")
-_ACCESS = re.compile(r"^(?P<what>[a-z-]+(?: \(.*?\))?) (?:to|of) 0x[0-9a-f]+(?P<marked> \(.*?\))? of "
-                     r"(?P<size>\d+) bytes by (?P<who>task|interrupt)")
+_ACCESS = re.compile(r"^(race at unknown origin, with )?(?P<what>[a-z-]+( \([a-z, ]+\))?) to "
+                     r"0x[0-9a-f]+ of (?P<size>\d+) bytes by ")
 _FRAME = re.compile(r"^ *(?P<function>[\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+")
 
 
@@ -35,8 +35,7 @@ def _accesses(lines):
         access = _ACCESS.match(line)
         if access:
             stack = []
-            marked = access["marked"] or ""
-            yield f"{access['what']}{marked} of {access['size']} bytes", stack
+            yield f"{access['what']} of {access['size']} bytes", stack
         elif stack is not None and _FRAME.match(line):
             stack.append(line.strip())
         else:
