@@ -24,10 +24,8 @@ pub fn measure(meter: &mut Meter) {
     process::wait_idle();
     for _ in 0..meter.rounds() {
         let mut taps = Vec::with_capacity(BURST);
-        meter.time(OPEN, BURST, || {
-            for _ in 0..BURST {
-                taps.push(Tap::open(link));
-            }
+        meter.repeat(OPEN, BURST, || {
+            taps.push(Tap::open(link));
         });
         let start = clock::elapsed();
         meter.time_awake(CLOSE_AWAKE, BURST, || {

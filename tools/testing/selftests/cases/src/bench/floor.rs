@@ -31,15 +31,11 @@ pub fn measure(meter: &mut Meter) {
                 black_box(pass);
             }
         });
-        meter.time(WRITE, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(null.write(&buffer), Ok(LENGTH));
-            }
+        meter.repeat(WRITE, BURST, || {
+            assert_eq!(null.write(&buffer), Ok(LENGTH));
         });
-        meter.time(READ, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(zero.read(&mut buffer), Ok(LENGTH));
-            }
+        meter.repeat(READ, BURST, || {
+            assert_eq!(zero.read(&mut buffer), Ok(LENGTH));
         });
     }
 }

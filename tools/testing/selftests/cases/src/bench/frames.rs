@@ -127,20 +127,14 @@ impl Kind {
         tap.set_offload(libc::TUN_F_CSUM).expect("TUNSETOFFLOAD");
         let mut buffer = vec![0; BUFFER_SIZE];
         for _ in 0..meter.rounds() {
-            meter.time(&inject, burst, || {
-                for _ in 0..burst {
-                    segment.inject(&self.incoming);
-                }
+            meter.repeat(&inject, burst, || {
+                segment.inject(&self.incoming);
             });
-            meter.time(&read, burst, || {
-                for _ in 0..burst {
-                    assert_eq!(tap.read(&mut buffer), Ok(self.received));
-                }
+            meter.repeat(&read, burst, || {
+                assert_eq!(tap.read(&mut buffer), Ok(self.received));
             });
-            meter.time(&write, burst, || {
-                for _ in 0..burst {
-                    assert_eq!(tap.write(&self.outgoing), Ok(self.outgoing.len()));
-                }
+            meter.repeat(&write, burst, || {
+                assert_eq!(tap.write(&self.outgoing), Ok(self.outgoing.len()));
             });
         }
         tap.assert_empty();
@@ -164,29 +158,21 @@ fn empty(meter: &mut Meter) {
     let mut buffer = [0; 2048];
     let wanted = PollFlags::POLLIN | PollFlags::POLLOUT;
     for _ in 0..meter.rounds() {
-        meter.time(EMPTY, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(tap.read(&mut buffer), Err(Errno::EAGAIN));
-            }
+        meter.repeat(EMPTY, BURST, || {
+            assert_eq!(tap.read(&mut buffer), Err(Errno::EAGAIN));
         });
-        meter.time(POLL_EMPTY, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(wait::events_now(&tap, wanted), PollFlags::POLLOUT);
-            }
+        meter.repeat(POLL_EMPTY, BURST, || {
+            assert_eq!(wait::events_now(&tap, wanted), PollFlags::POLLOUT);
         });
         for _ in 0..BURST {
             segment.inject(&bytes);
         }
-        meter.time(POLL, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(wait::events_now(&tap, wanted), wanted);
-            }
+        meter.repeat(POLL, BURST, || {
+            assert_eq!(wait::events_now(&tap, wanted), wanted);
         });
         tap.set_nonblocking(false);
-        meter.time(BLOCKING, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(tap.read(&mut buffer), Ok(bytes.len()));
-            }
+        meter.repeat(BLOCKING, BURST, || {
+            assert_eq!(tap.read(&mut buffer), Ok(bytes.len()));
         });
         tap.set_nonblocking(true);
     }

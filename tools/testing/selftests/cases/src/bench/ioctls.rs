@@ -65,10 +65,8 @@ pub fn measure(meter: &mut Meter) {
         };
         let first = lone.tap.ioctl(request, argument);
         for _ in 0..meter.rounds() {
-            meter.time(&name, BURST, || {
-                for _ in 0..BURST {
-                    assert_eq!(lone.tap.ioctl(request, argument), first);
-                }
+            meter.repeat(&name, BURST, || {
+                assert_eq!(lone.tap.ioctl(request, argument), first);
             });
         }
     }

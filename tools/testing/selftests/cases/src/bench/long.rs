@@ -56,20 +56,14 @@ fn whole(meter: &mut Meter, name: &str, protocol: Protocol, always: bool) {
     let outgoing = header.with(&frame);
     let mut buffer = vec![0; bytes.len()];
     for _ in 0..meter.rounds() {
-        meter.time(&inject, BURST, || {
-            for _ in 0..BURST {
-                segment.inject(&bytes);
-            }
+        meter.repeat(&inject, BURST, || {
+            segment.inject(&bytes);
         });
-        meter.time(&read, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(tap.read(&mut buffer), Ok(bytes.len()));
-            }
+        meter.repeat(&read, BURST, || {
+            assert_eq!(tap.read(&mut buffer), Ok(bytes.len()));
         });
-        meter.time(&write, BURST, || {
-            for _ in 0..BURST {
-                assert_eq!(tap.write(&outgoing), Ok(outgoing.len()));
-            }
+        meter.repeat(&write, BURST, || {
+            assert_eq!(tap.write(&outgoing), Ok(outgoing.len()));
         });
     }
     tap.assert_empty();
@@ -89,13 +83,11 @@ fn segmented(meter: &mut Meter, name: &str, protocol: Protocol, always: bool) {
     let length = vnet::SIZE + headers + SEGMENT;
     let mut buffer = vec![0; bytes.len()];
     for _ in 0..meter.rounds() {
-        meter.time(&inject, BURST, || {
-            for _ in 0..BURST {
-                segment.inject(&bytes);
-            }
+        meter.repeat(&inject, BURST, || {
+            segment.inject(&bytes);
         });
-        meter.time(&read, BURST, || {
-            for _ in 0..BURST * SEGMENTS {
+        meter.repeat(&read, BURST, || {
+            for _ in 0..SEGMENTS {
                 assert_eq!(tap.read(&mut buffer), Ok(length));
             }
         });

@@ -48,6 +48,11 @@ impl Meter {
         }
     }
 
+    /// A round of `count` passes through a path, one after the other.
+    pub fn repeat(&mut self, name: &str, count: usize, mut pass: impl FnMut()) {
+        self.time(name, count, || (0..count).for_each(|_| pass()));
+    }
+
     /// A round of `count` passes through a path, by a clock that does not stop.
     pub fn time(&mut self, name: &str, count: usize, body: impl FnOnce()) {
         let start = clock::elapsed();
