@@ -131,10 +131,7 @@ pub fn detached_closed_and_deleted() {
             let mut actions: Vec<Once<'_>> = vec![
                 Box::new(move || {
                     for flags in [libc::IFF_DETACH_QUEUE, libc::IFF_ATTACH_QUEUE] {
-                        match copy.set_queue(flags) {
-                            Ok(()) | Err(Errno::EINVAL) => (),
-                            Err(error) => panic!("TUNSETQUEUE: {error}"),
-                        }
+                        traffic::set_queue(&copy, flags);
                     }
                 }),
                 Box::new(|| link.delete().expect("a link to delete")),
@@ -441,12 +438,7 @@ pub fn refused() {
         .with("frames sent", times(2000), traffic::send(&wire.peer_link))
         .with("frames read", times(400), traffic::read(&tap))
         .with("links refused", times(100), refuse)
-        .with("frames written", times(400), traffic::write(&tap))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&tap, &mut wire.peer)
         .run();
     drop(tap);
     assert_usable(&wire, &wire.link);

@@ -24,11 +24,7 @@ const DETACH: i32 = libc::IFF_DETACH_QUEUE;
 
 fn attached(taps: &[Tap], only: usize) {
     for (number, tap) in taps.iter().enumerate() {
-        let flags = if number == only { ATTACH } else { DETACH };
-        match tap.set_queue(flags) {
-            Ok(()) | Err(Errno::EINVAL) => (),
-            Err(error) => panic!("TUNSETQUEUE: {error}"),
-        }
+        traffic::set_queue(tap, if number == only { ATTACH } else { DETACH });
     }
 }
 
@@ -49,12 +45,7 @@ pub fn closed_under_flood() {
         )
         .with("frames read", times(400), traffic::read_any(&stays))
         .with("frames sent", times(2000), traffic::send(&wire.peer_link))
-        .with("frames written", times(400), traffic::write(&stays))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&stays, &mut wire.peer)
         .run();
     drop(stays);
     assert_usable(&wire, &wire.link);
@@ -67,11 +58,8 @@ pub fn attached_and_detached() {
     let frames = Frames::incoming();
     let toggle = |rng: &mut Rng| {
         let tap = &taps[rng.usize(1..4)];
-        // Somebody else may have done so.
-        match tap.set_queue(if rng.bool() { ATTACH } else { DETACH }) {
-            Ok(()) | Err(Errno::EINVAL) => true,
-            Err(error) => panic!("TUNSETQUEUE: {error}"),
-        }
+        traffic::set_queue(tap, if rng.bool() { ATTACH } else { DETACH });
+        true
     };
     Race::default()
         .with("queues switched", times(8000), toggle)
@@ -80,12 +68,7 @@ pub fn attached_and_detached() {
             traffic::read_one(&taps[rng.usize(..4)], &frames)
         })
         .with("frames sent", times(4000), traffic::send(&wire.peer_link))
-        .with("frames written", times(400), traffic::write(&taps[3]))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&taps[3], &mut wire.peer)
         .run();
     // The count and the places are right if each of them gets a frame when it is alone.
     for only in 0..taps.len() {
@@ -131,12 +114,7 @@ pub fn resized() {
             drop(Tap::open(&wire.link));
             true
         })
-        .with("frames written", times(400), traffic::write(&taps[0]))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&taps[0], &mut wire.peer)
         .run();
     wire.link
         .set(LinkAttribute::TxQueueLen(500))
@@ -191,12 +169,7 @@ pub fn offloads_switched() {
                 }
             }
         })
-        .with("frames written", times(400), traffic::write(&tap))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&tap, &mut wire.peer)
         .run();
     drop(tap);
     assert_usable(&wire, &wire.link);
@@ -353,12 +326,7 @@ pub fn address() {
             assert!(both.iter().any(|frames| frames.has(frame)), "no frame");
             true
         })
-        .with("frames written", times(400), traffic::write(&tap))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&tap, &mut wire.peer)
         .run();
     drop(tap);
     assert_usable(&wire, &wire.link);

@@ -4,6 +4,7 @@
 use fastrand::Rng;
 use nix::errno::Errno;
 
+use super::race::{times, Race};
 use crate::frame::{self, Packet, Protocol};
 use crate::setup::Wire;
 use crate::sys::link::{Link, Mac, PEER_MAC, TAP_MAC};
@@ -167,6 +168,25 @@ pub fn write(tap: &Tap) -> impl FnMut(&mut Rng) -> bool + Send + '_ {
             Err(error) => panic!("writing: {error}"),
         }
         true
+    }
+}
+
+impl<'a> Race<'a> {
+    /// Frames are written, and arrive at the far end.
+    pub fn with_frames_out(self, tap: &'a Tap, peer: &'a mut PacketSocket) -> Self {
+        self.with("frames written", times(400), write(tap)).with(
+            "frames arrived",
+            times(400),
+            receive(peer),
+        )
+    }
+}
+
+/// Attaches a queue or detaches it, unless somebody else has.
+pub fn set_queue(tap: &Tap, flags: i32) {
+    match tap.set_queue(flags) {
+        Ok(()) | Err(Errno::EINVAL) => (),
+        Err(error) => panic!("TUNSETQUEUE: {error}"),
     }
 }
 

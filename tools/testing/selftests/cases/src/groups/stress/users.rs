@@ -23,6 +23,7 @@ use crate::sys::cgroup::Freezer;
 use crate::sys::io_uring::{Ring, AT_ONCE, BY_THREAD};
 use crate::sys::link::{Macvtap, PEER_MAC, TAP_MAC};
 use crate::sys::memory::Shared;
+use crate::sys::packet::PacketSocket;
 use crate::sys::process::{self, Blocked, Worker};
 use crate::sys::tap::Tap;
 use crate::sys::userfault::Absent;
@@ -96,18 +97,27 @@ impl Delivery {
         }
     }
 
-    /// Sends each frame, and those that end the readers to `last`.
-    fn send(&self, wire: &Wire, mut last: impl FnMut()) {
-        for number in 0..self.times.len() as u64 {
+    /// Sends each frame, and calls `last` for those that end the readers.
+    fn send(&self, wire: &Wire, last: impl FnOnce()) {
+        self.send_every(&wire.peer, 0, 1);
+        self.wait();
+        last();
+    }
+
+    /// Sends the frame `first`, and those that follow it by so many.
+    fn send_every(&self, peer: &PacketSocket, first: usize, step: usize) {
+        for number in (first..self.times.len()).step_by(step) {
             wait::until("readers to read", || {
-                number < self.total.load(Ordering::Relaxed) + WINDOW
+                (number as u64) < self.total.load(Ordering::Relaxed) + WINDOW
             });
-            wire.peer.send(&numbered(number as u32));
+            peer.send(&numbered(number as u32));
         }
+    }
+
+    fn wait(&self) {
         wait::until("all frames to be read", || {
             self.total.load(Ordering::Relaxed) >= self.times.len() as u64
         });
-        last();
     }
 
     #[track_caller]
@@ -148,6 +158,30 @@ pub fn readers_of_one_file() {
         });
     });
     delivery.assert_each_once();
+    ktap::operations(delivery.times.len() as u64, "(frames read)");
+    drop(tap);
+    assert_usable(&wire, &wire.link);
+}
+
+/// Two processors put frames into one ring. There is room for all that are under way.
+pub fn received_by_two_processors() {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let delivery = &Delivery::of(times(8000));
+    let peers = [(); 2].map(|()| PacketSocket::open(&wire.peer_link, 0));
+    thread::scope(|scope| {
+        scope.spawn(|| delivery.read(0, &tap, false));
+        for (cpu, peer) in peers.into_iter().enumerate() {
+            scope.spawn(move || {
+                process::pin_to_cpu(cpu);
+                delivery.send_every(&peer, cpu, 2);
+            });
+        }
+        delivery.wait();
+        wire.peer.send(&numbered(LAST));
+    });
+    delivery.assert_each_once();
+    assert_eq!(wire.link.statistics().rx_dropped, 0);
     ktap::operations(delivery.times.len() as u64, "(frames read)");
     drop(tap);
     assert_usable(&wire, &wire.link);
@@ -207,12 +241,7 @@ pub fn descriptors() {
         .with("descriptors passed on", times(1000), pass)
         .with("frames read", times(400), traffic::read(&tap))
         .with("frames sent", times(4000), traffic::send(&wire.peer_link))
-        .with("frames written", times(400), traffic::write(&tap))
-        .with(
-            "frames arrived",
-            times(400),
-            traffic::receive(&mut wire.peer),
-        )
+        .with_frames_out(&tap, &mut wire.peer)
         .run();
     drop(tap);
     assert_usable(&wire, &wire.link);
