@@ -49,6 +49,15 @@ impl Tun {
         (tun, Link::of_name(name).expect("the tun device"))
     }
 
+    /// Whether the kernel was built with `CONFIG_TUN_VNET_CROSS_LE`.
+    pub fn has_both_byte_orders(&self) -> bool {
+        let mut is_big_endian = 0i32;
+        // SAFETY: The argument is a number that outlives the call.
+        let done =
+            unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TUNGETVNETBE, &mut is_big_endian) };
+        Errno::result(done).is_ok()
+    }
+
     /// The next frame that was sent through the device, with its header.
     pub fn receive(&self, buffer: &mut [u8]) -> nix::Result<usize> {
         nix::unistd::read(&self.file, buffer)
