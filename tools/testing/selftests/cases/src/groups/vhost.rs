@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! vhost-net on top of a queue, as a guest's fast path, without a guest.
 
+use std::mem;
+
 use nix::errno::Errno;
 
 use crate::driver::Driver;
@@ -382,7 +384,7 @@ fn closed(setup: &mut Setup) {
         for _ in 0..10 {
             setup.wire.peer.send(&frame::incoming(1000));
         }
-        setup.vhost = Vhost::new(0);
+        mem::replace(&mut setup.vhost, Vhost::new(0)).close();
         setup.vhost.attach(&setup.tap);
     }
     while setup.wire.peer.receive_now().is_some() {}

@@ -12,6 +12,7 @@ pub mod drops;
 pub mod ethtool;
 pub mod fault;
 pub mod io_uring;
+pub mod leaks;
 pub mod link;
 pub mod log;
 pub mod memory;

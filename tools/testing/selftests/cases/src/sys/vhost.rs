@@ -16,7 +16,7 @@ use vm_memory::{
 use vmm_sys_util::eventfd::EventFd;
 
 use super::tap::Tap;
-use super::wait;
+use super::{leaks, wait};
 
 type Memory = Arc<GuestMemoryMmap<()>>;
 
@@ -48,10 +48,20 @@ const TRANSMIT: usize = 1;
 /// `struct virtio_net_hdr_v1`.
 pub const HEADER_SIZE: usize = 12;
 
+/// Gives its queue back before it is closed: see [`leaks::are_looked_for`].
 pub struct Vhost {
     pub receive: Ring,
     pub transmit: Ring,
     net: Net<Memory>,
+    detaches: bool,
+}
+
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        if self.detaches {
+            self.detach();
+        }
+    }
 }
 
 impl Vhost {
@@ -68,6 +78,7 @@ impl Vhost {
             receive: Ring::new(&net, &memory, RECEIVE),
             transmit: Ring::new(&net, &memory, TRANSMIT),
             net,
+            detaches: true,
         }
     }
 
@@ -79,6 +90,11 @@ impl Vhost {
     /// Waits until vhost is done with what it has.
     pub fn detach(&self) {
         self.set_backend(None);
+    }
+
+    /// Closes it with its queue, if it may.
+    pub fn close(mut self) {
+        self.detaches = leaks::are_looked_for();
     }
 
     fn set_backend(&self, file: Option<&File>) {

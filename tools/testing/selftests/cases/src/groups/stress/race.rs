@@ -5,7 +5,6 @@
 //! fixed seed. Only how they interleave is another one each time.
 
 use std::hint;
-use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Barrier;
@@ -15,7 +14,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::ktap;
-use crate::sys::process;
+use crate::sys::{leaks, process};
 
 pub const SEED: u64 = 0x6d61_6376_7461_7000;
 
@@ -30,7 +29,7 @@ const CPUS: usize = 2;
 /// How often: half as often in a machine that finds no faults, where an access to memory that is
 /// free again goes unnoticed unless it happens to end the machine.
 pub fn times(count: u64) -> u64 {
-    if Path::new("/sys/kernel/debug/kmemleak").exists() {
+    if leaks::are_looked_for() {
         count
     } else {
         count / 2

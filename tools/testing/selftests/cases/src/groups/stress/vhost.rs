@@ -89,7 +89,6 @@ pub fn attached(way: Way) {
         })
         .with("frames arrived", 0, traffic::discard(&mut wire.peer))
         .run();
-    vhost.detach();
     let Setup {
         vhost, tap, wire, ..
     } = setup;
@@ -145,9 +144,6 @@ pub fn ended(way: Way) {
         if stays.is_some() {
             // None of these leaves.
             vhost.send(&packets);
-            // Whoever closes vhost with a queue loses what it counts pages with: the
-            // kernel's own leak, which kmemleak would report.
-            vhost.detach();
         }
         while wire.peer.receive_now().is_some() {}
     }
@@ -191,8 +187,6 @@ pub fn namespace_gone(way: Way) {
                 vhost.send(&packets);
             }
             vhost.send(&packets);
-            // As in `ended`.
-            vhost.detach();
         });
         at_once(&mut rng, vec![leave, send]);
     }
