@@ -13,6 +13,7 @@ use kernel::{
         IovIterSource, //
     },
     prelude::*,
+    transmute::AsBytes, //
 };
 
 /// Additions to [`IovIterSource`].
@@ -61,11 +62,21 @@ pub trait DestExt {
     /// `EFAULT` if there is less room, or some of it cannot be written.
     fn write_all(&mut self, bytes: &[u8]) -> Result;
 
+    /// Writes a value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write_all`](Self::write_all).
+    #[inline]
+    fn write_value<T: AsBytes>(&mut self, value: &T) -> Result {
+        self.write_all(value.as_bytes())
+    }
+
     /// Writes `len` zero bytes (`iov_iter_zero()`).
     ///
     /// # Errors
     ///
-    /// `EFAULT` if there is less room, or some of it cannot be written.
+    /// As for [`write_all`](Self::write_all).
     fn write_zeroes(&mut self, len: usize) -> Result;
 }
 

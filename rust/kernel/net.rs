@@ -36,8 +36,7 @@ pub use skbuff::kunit::{
 pub use skbuff::{
     FlowKeys,
     IpSummed,
-    SkBuff,
-    VlanTag, //
+    SkBuff, //
 };
 pub use xdp::XdpFrame;
 pub use zero_copy::ZeroCopy;

@@ -75,8 +75,11 @@ impl TapDev {
     }
 
     /// Sets which packets the readers of all queues can take.
-    pub(crate) fn set_offload(&self, features: Features) {
+    pub(crate) fn set_offload(&self, features: Features, held: &rtnl::Held) {
         self.offload.store(features.bits(), Relaxed);
+        for queue in self.attached.iter(held) {
+            queue.settings.set_offload(features);
+        }
     }
 
     /// Attaches a new queue. It gets frames from here on.
@@ -95,6 +98,7 @@ impl TapDev {
             .map_err(|_| EBUSY)?;
         #[expect(clippy::arithmetic_side_effects, reason = "that was compared above")]
         self.attached_count.set(count + 1, held);
+        queue.settings.set_offload(self.offload());
         queue.device.replace(Some(self.into()), held);
         self.enable(queue.clone(), held)
             .inspect_err(|_| Self::detach(queue, held))

@@ -101,6 +101,6 @@ pub(crate) fn accepted(offload: Features, has_vnet_hdr: bool) -> Features {
 /// Only its own merging is switched, though. Without LRO on top the lower device would lose its,
 /// and not get it back. All other features are left to those who may change them.
 pub(crate) fn set(device: &TapDev, offloads: Offloads, held: &mut rtnl::Held) {
-    device.set_offload(offloads.features());
+    device.set_offload(offloads.features(), held);
     device.update_features(offloads.allowed(), held);
 }

@@ -69,14 +69,6 @@ impl Queue {
         })
     }
 
-    /// Returns which packets the reader can take. If the device is gone, nobody can tell any more.
-    #[inline]
-    pub(crate) fn offload(&self) -> Features {
-        self.device
-            .load(&rcu::read_lock())
-            .map_or(Features::ALL, TapDev::offload)
-    }
-
     /// Counts a frame that was not sent, if there is a device still.
     pub(crate) fn count_tx_dropped(&self) {
         let rcu = rcu::read_lock();
@@ -112,6 +104,8 @@ pub(crate) const VNET_HDR_MIN: i32 = size_of::<bindings::virtio_net_hdr>() as i3
 pub(crate) struct Settings {
     flags: Atomic<u32>,
     vnet_hdr_size: Atomic<i32>,
+    /// As the device has it, or had when there was one, so that a reader need not look that up.
+    offload: Atomic<u64>,
 }
 
 /// The virtio-net header before each frame, as a file's user wants it.
@@ -128,7 +122,19 @@ impl Settings {
         Self {
             flags: Atomic::new(IFF_FIXED | bindings::IFF_VNET_HDR),
             vnet_hdr_size: Atomic::new(VNET_HDR_MIN),
+            offload: Atomic::new(Features::NONE.bits()),
         }
+    }
+
+    /// Returns which packets the reader can take.
+    #[inline]
+    pub(crate) fn offload(&self) -> Features {
+        Features::from_bits(self.offload.load(Relaxed))
+    }
+
+    /// Sets which packets the reader can take.
+    pub(crate) fn set_offload(&self, features: Features) {
+        self.offload.store(features.bits(), Relaxed);
     }
 
     /// Returns what comes before each frame, if anything. Take it once per frame.

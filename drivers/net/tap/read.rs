@@ -27,6 +27,9 @@ use kernel_net::{
 /// Where the VLAN tag stands in an Ethernet header, in bytes.
 const VLAN_OFFSET: usize = 2 * bindings::ETH_ALEN as usize;
 
+/// Length of that tag, in bytes.
+const VLAN_HLEN: usize = bindings::VLAN_HLEN as usize;
+
 /// Reads one frame, and returns its length with all that comes before it, even if it was cut off.
 ///
 /// # Errors
@@ -71,76 +74,137 @@ pub(crate) fn deliver(
     to: &mut IovIterDest<'_>,
 ) -> Result<Option<usize>> {
     let format = queue.settings.vnet_format();
-    if let Err(reason) = complete(queue, &mut skb, format.is_some()) {
-        skb.drop_reason(reason);
-        queue.count_rx_dropped();
-        return Ok(None);
+    if skb.vlan_tag().is_some() || !is_finished(queue, &skb, format.is_some()) {
+        return deliver_unfinished(queue, skb, format, to);
     }
-    match copy(&skb, format, to) {
-        Ok(len) => {
-            skb.consume();
-            Ok(Some(len))
+    let copied = copy(&mut skb, format, to);
+    delivered(skb, copied).map(Some)
+}
+
+/// Delivers a frame of which not all is in its place.
+#[inline(never)]
+fn deliver_unfinished(
+    queue: &QueueSock,
+    mut skb: SkBuff,
+    format: Option<VnetFormat>,
+    to: &mut IovIterDest<'_>,
+) -> Result<Option<usize>> {
+    if !is_finished(queue, &skb, format.is_some()) {
+        if let Err(reason) = finish(queue, &mut skb, format.is_some()) {
+            skb.drop_reason(reason);
+            queue.count_rx_dropped();
+            return Ok(None);
         }
-        Err(error) => Err(fail(skb, error)),
     }
+    let copied = match skb.vlan_tag() {
+        None => copy(&mut skb, format, to),
+        Some(tag) => copy_tagged(&mut skb, format, tag, to),
+    };
+    delivered(skb, copied).map(Some)
+}
+
+/// Frees a frame that was copied, or not.
+#[inline(always)]
+fn delivered(skb: SkBuff, copied: Result<usize>) -> Result<usize> {
+    match copied {
+        Ok(_) => skb.consume(),
+        Err(error) => fail(skb, error),
+    }
+    copied
 }
 
 /// Drops a frame that could not be copied.
 #[cold]
-fn fail(skb: SkBuff, error: Error) -> Error {
+fn fail(skb: SkBuff, error: Error) {
     skb.drop_reason(if error == EFAULT {
         DropReason::SkbUcopyFault
     } else {
         DropReason::DevHdr
     });
-    error
 }
 
-/// Does what is left to do on a frame, if the reader could take more when it was received: since
-/// then it may have turned its header off, or offloads.
+/// Returns whether the reader can take a frame as it is. It could when that was received, but may
+/// have turned its header off since then, or offloads.
 #[inline(always)]
-fn complete(queue: &QueueSock, skb: &mut SkBuff, has_vnet_hdr: bool) -> Result<(), DropReason> {
-    if skb.gso_size().is_some() {
-        if !skb.gso_ok(offload::accepted(queue.offload(), has_vnet_hdr)) {
-            return Err(DropReason::SkbGsoSeg);
-        }
-    } else if skb.ip_summed() == IpSummed::Partial {
-        let features = offload::accepted(queue.offload(), has_vnet_hdr);
-        if skb.needs_checksum(features) && skb.complete_checksum(features).is_err() {
-            return Err(DropReason::SkbCsum);
-        }
+fn is_finished(queue: &QueueSock, skb: &SkBuff, has_vnet_hdr: bool) -> bool {
+    let features = || offload::accepted(queue.settings.offload(), has_vnet_hdr);
+    match skb.gso_size() {
+        Some(_) => skb.gso_ok(features()),
+        None => skb.ip_summed() != IpSummed::Partial || !skb.needs_checksum(features()),
     }
-    Ok(())
 }
 
-/// Copies a frame, with a virtio-net header before it if one is wanted, and with its VLAN tag back
-/// in its place.
+/// Does what is left to do on a frame that the reader cannot take as it is.
+fn finish(queue: &QueueSock, skb: &mut SkBuff, has_vnet_hdr: bool) -> Result<(), DropReason> {
+    if skb.gso_size().is_some() {
+        return Err(DropReason::SkbGsoSeg);
+    }
+    let features = offload::accepted(queue.settings.offload(), has_vnet_hdr);
+    skb.complete_checksum(features)
+        .map_err(|_| DropReason::SkbCsum)
+}
+
+/// Copies a frame, with a virtio-net header before it if one is wanted.
 ///
 /// # Errors
 ///
 /// `EINVAL` if there is not even room for the header, or the frame cannot be described by one;
 /// `EFAULT` if the destination cannot be written.
 #[inline(always)]
-fn copy(skb: &SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) -> Result<usize> {
-    let mut total = skb.len();
+fn copy(skb: &mut SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) -> Result<usize> {
+    let Some(format) = format else {
+        skb.copy_to_iter(0, skb.len(), to)?;
+        return Ok(skb.len());
+    };
+    let header = Header::of(skb)?;
+    // At once, if there is space before the frame.
+    if skb.has_free_headroom(format.size)
+        && to.len() >= format.size
+        && header.prepend_to(skb, format)
+    {
+        let len = skb.len();
+        let copied = skb.copy_to_iter(0, len, to);
+        // Who watches packets being freed sees what was received.
+        skb.pull(format.size)?;
+        return copied.map(|()| len);
+    }
+    header.write(to, format)?;
+    skb.copy_to_iter(0, skb.len(), to)?;
+    skb.len().checked_add(format.size).ok_or(EINVAL)
+}
 
+/// The same for a frame that has a VLAN tag beside it, which is put back in its place.
+#[inline(always)]
+fn copy_tagged(
+    skb: &mut SkBuff,
+    format: Option<VnetFormat>,
+    tag: [u8; VLAN_HLEN],
+    to: &mut IovIterDest<'_>,
+) -> Result<usize> {
+    let mut before = VLAN_HLEN;
     if let Some(format) = format {
         Header::of(skb)?.write(to, format)?;
-        total = total.checked_add(format.size).ok_or(EINVAL)?;
+        before = before.checked_add(format.size).ok_or(EINVAL)?;
     }
+    let total = skb.len().checked_add(before).ok_or(EINVAL)?;
 
-    let mut copied = 0;
-    if let Some(tag) = skb.vlan_tag() {
-        let [proto0, proto1] = tag.proto;
-        let [tci0, tci1] = tag.tci;
-        let tag = [proto0, proto1, tci0, tci1];
-
-        copied = VLAN_OFFSET.min(skb.len());
-        skb.copy_to_iter(0, copied, to)?;
-        // What there is no room for is cut off, which is no error.
-        to.write_all(tag.get(..to.len()).unwrap_or(&tag))?;
-        total = total.checked_add(tag.len()).ok_or(EINVAL)?;
+    // At once, if there is space before the frame, and room for more than its header.
+    if to.len() > VLAN_OFFSET + VLAN_HLEN && skb.has_free_headroom(VLAN_HLEN) {
+        if let Some(&addresses) = skb.linear().first_chunk::<VLAN_OFFSET>() {
+            skb.pull(VLAN_OFFSET)?;
+            skb.prepend(&tag)?;
+            skb.prepend(&addresses)?;
+            let copied = skb.copy_to_iter(0, skb.len(), to);
+            // Who watches packets being freed sees what was received.
+            skb.pull(VLAN_OFFSET + VLAN_HLEN)?;
+            skb.prepend(&addresses)?;
+            return copied.map(|()| total);
+        }
     }
+    let copied = VLAN_OFFSET.min(skb.len());
+    skb.copy_to_iter(0, copied, to)?;
+    // What there is no room for is cut off, which is no error.
+    to.write_all(tag.get(..to.len()).unwrap_or(&tag))?;
     // OVERFLOW: That is a part of the frame.
     skb.copy_to_iter(copied, skb.len().wrapping_sub(copied), to)?;
     Ok(total)

@@ -10,4 +10,5 @@ mod minors;
 mod offload;
 mod random;
 mod select;
+mod transport;
 mod vnet;

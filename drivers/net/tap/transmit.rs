@@ -163,7 +163,7 @@ fn send(
         skb.drop_reason(DropReason::DevReady);
         return Ok(());
     };
-    let prepared = prepare(&mut skb, header, device.device()).and_then(|()| {
+    let prepared = prepare(&mut skb, header, device.device(), &rcu).and_then(|()| {
         match sender.and_then(Option::take) {
             Some(sender) => skb.set_zero_copy(sender),
             None => Ok(()),
@@ -183,13 +183,18 @@ fn send(
 
 /// Finds the headers of a frame.
 #[inline(always)]
-fn prepare(skb: &mut SkBuff, header: Option<Header>, device: &NetDevice) -> Result {
+fn prepare(
+    skb: &mut SkBuff,
+    header: Option<Header>,
+    device: &NetDevice,
+    rcu: &rcu::Guard,
+) -> Result {
     skb.set_ethernet_header()?;
     if let Some(header) = header {
         header.apply(skb, device)?;
     }
     // Needs the network header before VLAN tags.
-    skb.probe_transport_header(device);
+    skb.probe_transport_header(device, rcu);
     if let Some(depth) = skb.vlan_depth() {
         skb.set_network_header(depth)?;
     }

@@ -6,9 +6,13 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+mod copy;
+mod flow;
 #[cfg(CONFIG_KUNIT = "y")]
 #[expect(clippy::arithmetic_side_effects, reason = "for tests")]
 pub(super) mod kunit;
+
+pub use flow::FlowKeys;
 
 use super::{
     device::{
@@ -29,7 +33,6 @@ use core::{
     },
 };
 use kernel::{
-    iov::IovIterDest,
     prelude::*,
     sync::rcu, //
 };
@@ -49,31 +52,14 @@ pub enum IpSummed {
     Partial,
 }
 
-/// A VLAN tag that lies beside the packet, not in it.
-#[derive(Clone, Copy)]
-pub struct VlanTag {
-    /// The tag's protocol, in network byte order.
-    pub proto: [u8; 2],
-    /// The tag control information, in network byte order.
-    pub tci: [u8; 2],
-}
-
-/// What the flow dissector found out about a packet (`struct flow_keys_basic`).
-#[derive(Clone, Copy)]
-pub struct FlowKeys {
-    /// Offset of the transport header, in bytes from the start of the packet.
-    pub transport_offset: u16,
-    /// The network protocol, an Ethernet type.
-    pub n_proto: u16,
-    /// The transport protocol, an IP protocol number.
-    pub ip_proto: u8,
-}
-
 /// Length of an Ethernet header, in bytes.
 const ETH_HLEN: usize = bindings::ETH_HLEN as usize;
 
 /// Where the protocol stands in it, in bytes.
 const ETH_PROTOCOL: usize = 2 * bindings::ETH_ALEN as usize;
+
+/// Length of a VLAN tag, in bytes.
+const VLAN_HLEN: usize = bindings::VLAN_HLEN as usize;
 
 /// Where a header is that was not set (`skb_mac_header_was_set()`).
 const NO_HEADER: u16 = u16::MAX;
@@ -435,10 +421,8 @@ impl SkBuff {
     /// Those are about sums like that of TCP; SCTP's is another.
     #[inline]
     pub fn needs_checksum(&self, features: Features) -> bool {
-        // SAFETY: By the type invariants, the packet is valid.
-        let is_sctp = || unsafe { bindings::skb_csum_is_sctp(self.as_raw()) };
         self.ip_summed() == IpSummed::Partial
-            && (!features.intersects(Features::CSUM_MASK) || is_sctp())
+            && (!features.intersects(Features::CSUM_MASK) || self.headers().csum_not_inet() != 0)
     }
 
     /// Computes a partial checksum for a receiver with `features` (`skb_csum_hwoffload_help()`).
@@ -525,9 +509,10 @@ impl SkBuff {
         field!(self.queue_mapping).checked_sub(1)
     }
 
-    /// Returns the VLAN tag that lies beside the packet.
+    /// Returns the VLAN tag that lies beside the packet, not in it: the tag's protocol and the tag
+    /// control information, as they are in frames.
     #[inline]
-    pub fn vlan_tag(&self) -> Option<VlanTag> {
+    pub fn vlan_tag(&self) -> Option<[u8; VLAN_HLEN]> {
         let headers = self.headers();
         // SAFETY: All members of the union are plain integers.
         let (all, tag) = unsafe {
@@ -536,27 +521,9 @@ impl SkBuff {
                 headers.__bindgen_anon_2.__bindgen_anon_1,
             )
         };
-        (all != 0).then(|| VlanTag {
-            proto: tag.vlan_proto.to_ne_bytes(),
-            tci: tag.vlan_tci.to_be_bytes(),
-        })
-    }
-
-    /// Copies `len` bytes from `offset` on to `iter` (`skb_copy_datagram_iter()`).
-    ///
-    /// Less if `iter` has less room, which is no error.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT` if the destination cannot be written, or the packet is shorter.
-    #[inline]
-    pub fn copy_to_iter(&self, offset: usize, len: usize, iter: &mut IovIterDest<'_>) -> Result {
-        let offset = c_int::try_from(offset)?;
-        let len = c_int::try_from(len)?;
-        // SAFETY: By the type invariants, the packet is valid, and `iter` is as well.
-        to_result(unsafe {
-            bindings::skb_copy_datagram_iter(self.as_raw(), offset, iter.as_raw(), len)
-        })
+        let [proto0, proto1] = tag.vlan_proto.to_ne_bytes();
+        let [tci0, tci1] = tag.vlan_tci.to_be_bytes();
+        (all != 0).then_some([proto0, proto1, tci0, tci1])
     }
 
     /// Calls `f` with the packet's device set, and sets it back.
@@ -587,49 +554,6 @@ impl SkBuff {
             let dev = &mut (*list).__bindgen_anon_1.dev;
             core::mem::replace(dev, device.cast()).cast()
         }
-    }
-
-    /// Finds the transport header, if it is not known yet (`skb_probe_transport_header()`), as
-    /// `device` would.
-    #[inline(always)]
-    pub fn probe_transport_header(&mut self, device: &NetDevice) {
-        if self.headers().transport_header != NO_HEADER {
-            return;
-        }
-        if let Some(keys) = self.flow_keys(device) {
-            // C keeps 16 bits of it as well.
-            let offset = (self.headroom() as u16).wrapping_add(keys.transport_offset);
-            self.headers_mut().transport_header = offset;
-        }
-    }
-
-    /// Lets the flow dissector of `device` look at the packet
-    /// (`skb_flow_dissect_flow_keys_basic()`).
-    #[inline(always)]
-    pub fn flow_keys(&mut self, device: &NetDevice) -> Option<FlowKeys> {
-        let mut keys: bindings::flow_keys_basic = pin_init::zeroed();
-        let found = self.with_device(device, |skb| {
-            // SAFETY: By the type invariants, the packet is valid. `keys` is a local variable, and
-            // what this dissector fills in; it does not change.
-            unsafe {
-                bindings::__skb_flow_dissect(
-                    ptr::null(),
-                    skb,
-                    &raw mut bindings::flow_keys_basic_dissector,
-                    (&raw mut keys).cast(),
-                    ptr::null(),
-                    0,
-                    0,
-                    0,
-                    0,
-                )
-            }
-        });
-        found.then(|| FlowKeys {
-            transport_offset: keys.control.thoff,
-            n_proto: u16::from_be(keys.basic.n_proto),
-            ip_proto: keys.basic.ip_proto,
-        })
     }
 
     /// Returns the protocol that the link-layer header says, in network byte order; zero if there

@@ -63,6 +63,18 @@ impl Frame {
                 GFP_KERNEL,
             )?;
         }
+        let network = bytes.len() - if is_v6 { 40 } else { 20 };
+        match (random.below(16), is_v6) {
+            // Options, some of which are the headers that follow.
+            (0..4, false) => bytes[network] = 0x40 | random.below(16) as u8,
+            // Fragments.
+            (4, false) => bytes[network + 6] = random.pick(&[0x20, 0x40, 0x80, 0x01]),
+            (4, true) => bytes[network + 6] = 44,
+            // Extension headers, tunnels, and others.
+            (5, false) => bytes[network + 9] = random.pick(&[1, 2, 4, 41, 47, 51, 58, 132]),
+            (5, true) => bytes[network + 6] = random.pick(&[0, 4, 41, 43, 47, 51, 58, 60, 132]),
+            _ => {}
+        }
         let transport = bytes.len();
         bytes.extend_from_slice(header, GFP_KERNEL)?;
         for _ in 0..payload_len {

@@ -69,6 +69,14 @@ fn bytes_of(value: u16, endian: Endian) -> [u8; 2] {
     }
 }
 
+fn in_memory(header: [u16; 5]) -> tun_vnet::Bytes {
+    let mut bytes = tun_vnet::Bytes::default();
+    for (bytes, half) in bytes.chunks_exact_mut(2).zip(header) {
+        bytes.copy_from_slice(&half.to_ne_bytes());
+    }
+    bytes
+}
+
 fn number(random: &mut Random) -> u16 {
     match random.below(3) {
         0 => random.next() as u16,
@@ -168,7 +176,7 @@ fn read(case: u64, tally: &mut Tally) -> Result {
     // What is in the header, how much is to be linear, and what is left.
     let here = with_source(bytes, |from| {
         let header = Header::read(from, format)?;
-        let mut bytes = header.encode(format.endian);
+        let mut bytes = in_memory(header.encode(format.endian));
         // C puts this into the header.
         bytes[2..4].copy_from_slice(&bytes_of(header.linear_len(), format.endian));
         Ok((bytes, usize::from(header.linear_len()), from.len()))
@@ -268,7 +276,7 @@ fn describe(case: u64, tally: &mut Tally) -> Result {
 
     let mut skb = frame.to_skb()?;
     skb.set_offload(&offload);
-    let here = Header::of(&skb).map(|header| header.encode(format.endian));
+    let here = Header::of(&skb).map(|header| in_memory(header.encode(format.endian)));
     let in_c = tun_vnet::hdr_from_skb(flags, &skb, loopback());
     skb.consume();
     let kind = in_c.map_or(0, |header| header[1]);

@@ -25,7 +25,6 @@ use crate::{
 use core::ops::RangeInclusive;
 use kernel::sync::rcu;
 use kernel_net::net::{
-    device::Features,
     rtnl,
     SkBuff, //
 };
@@ -266,8 +265,6 @@ fn device_leaves() {
         let queue = world.file(0).clone();
         let user = thread::spawn(move || {
             rcu::set_thread(1);
-            let features = queue.offload();
-            assert!(features == Features::NONE || features == Features::ALL);
             queue.count_tx_dropped();
             rtnl::lock();
             drop(queue);

@@ -42,9 +42,18 @@ impl TapDev {
         self.device().allowed.set(features);
     }
 
-    pub(crate) fn count_tx_dropped(&self, _rcu: &rcu::Guard) {}
+    pub(crate) fn count_tx_dropped(&self, _rcu: &rcu::Guard) {
+        self.use_memory();
+    }
 
-    pub(crate) fn count_rx_dropped(&self, _rcu: &rcu::Guard) {}
+    pub(crate) fn count_rx_dropped(&self, _rcu: &rcu::Guard) {
+        self.use_memory();
+    }
+
+    /// As do the driver's functions. Fails if it is free.
+    fn use_memory(&self) {
+        self.offload();
+    }
 }
 
 // SAFETY: As of the module's.

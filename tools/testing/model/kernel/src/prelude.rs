@@ -9,7 +9,8 @@ pub use crate::{
         EBUSY,
         EFAULT,
         EINVAL,
-        ENOMEM, //
+        ENOMEM,
+        ENOSPC, //
     },
     ffi::{
         c_int,

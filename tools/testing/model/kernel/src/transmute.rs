@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Types of which any bytes are a value.
+//! Types that are bytes.
 
 /// Types of which any bytes are a value.
 ///
@@ -20,3 +20,22 @@ from_bytes! { u8 u16 u32 u64 i8 i16 i32 i64 }
 
 // SAFETY: There is no padding between the elements.
 unsafe impl<T: FromBytes, const N: usize> FromBytes for [T; N] {}
+
+/// Types all of whose bytes are initialised.
+///
+/// # Safety
+///
+/// They must be.
+pub unsafe trait AsBytes {
+    /// Returns the bytes of a value.
+    fn as_bytes(&self) -> &[u8] {
+        // SAFETY: By the safety requirements of this trait.
+        unsafe { core::slice::from_raw_parts((&raw const *self).cast(), size_of_val(self)) }
+    }
+}
+
+// SAFETY: An integer has no padding.
+unsafe impl AsBytes for u16 {}
+
+// SAFETY: There is no padding between the elements.
+unsafe impl<T: AsBytes, const N: usize> AsBytes for [T; N] {}

@@ -14,6 +14,5 @@ pub use skb_array::SkbArray;
 pub use skbuff::{
     FlowKeys,
     IpSummed,
-    SkBuff,
-    VlanTag, //
+    SkBuff, //
 };

@@ -6,7 +6,10 @@ use super::{
     gso::GsoKind,
     NetDevice, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    transmute::AsBytes, //
+};
 
 /// Who has verified, or will compute, the checksum of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,10 +19,6 @@ pub enum IpSummed {
     Complete,
     Partial,
 }
-
-/// A VLAN tag that lies beside the packet.
-#[derive(Clone, Copy, Debug)]
-pub struct VlanTag;
 
 /// What the flow dissector found out about a packet.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +52,7 @@ pub struct SkBuff {
     pub csum_offset: u16,
     pub gso_size: u16,
     pub gso_kind: Option<(GsoKind, bool)>,
-    pub vlan_tag: Option<VlanTag>,
+    pub vlan_tag: Option<[u8; 4]>,
     pub cloned: bool,
 }
 
@@ -164,8 +163,19 @@ impl SkBuff {
         true
     }
 
-    pub fn vlan_tag(&self) -> Option<VlanTag> {
+    pub fn vlan_tag(&self) -> Option<[u8; 4]> {
         self.vlan_tag
+    }
+
+    /// The bytes are not kept.
+    pub fn prepend<T: AsBytes + Copy>(&mut self, _value: &T) -> Result {
+        if self.cloned || self.headroom < size_of::<T>() {
+            return Err(ENOSPC);
+        }
+        self.headroom -= size_of::<T>();
+        self.headlen += size_of::<T>();
+        self.len += size_of::<T>();
+        Ok(())
     }
 
     pub fn gso_size(&self) -> Option<u16> {
