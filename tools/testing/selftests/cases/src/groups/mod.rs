@@ -18,6 +18,7 @@ mod fileops;
 mod gone;
 mod gso_read;
 mod gso_write;
+mod headroom;
 mod io_uring;
 mod ioctl;
 mod lengths;
@@ -40,6 +41,7 @@ mod sctp;
 mod statistics;
 mod stress;
 mod sysfs;
+mod transport;
 mod unprivileged;
 pub mod vhost;
 mod vhost_soak;
@@ -75,6 +77,8 @@ pub const GROUPS: &[Group] = groups![
     queues,
     races,
     vlan,
+    headroom,
+    transport,
     nowait,
     io_uring,
     aio,

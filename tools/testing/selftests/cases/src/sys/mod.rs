@@ -27,6 +27,7 @@ pub mod release;
 pub mod ring;
 pub mod sctp;
 pub mod tap;
+pub mod trace;
 pub mod tun;
 pub mod uevent;
 pub mod userfault;

@@ -29,6 +29,7 @@
 //! | name, alternative name, TUNGETIFF                             | renamed              |
 //! | descriptors copied, passed on and closed, others read         | descriptors, readers of one file |
 //! | several readers of one file; of several queues                | readers of one file, readers of many queues |
+//! | readers of the same memory, through several links             | readers of the same frames |
 //! | frames on several processors, one queue                       | received by two processors |
 //! | signals; stopped, frozen and traced processes                 | readers of one file; stopped |
 //! | processes killed in calls that wait                           | killed               |
@@ -86,6 +87,10 @@ const RACES: &[(&str, fn())] = &[
     ("descriptors", users::descriptors),
     ("readers of one file", users::readers_of_one_file),
     ("readers of many queues", users::readers_of_many_queues),
+    (
+        "readers of the same frames",
+        users::readers_of_the_same_frames,
+    ),
     (
         "received by two processors",
         users::received_by_two_processors,

@@ -21,11 +21,12 @@ use crate::ktap;
 use crate::setup::Wire;
 use crate::sys::cgroup::Freezer;
 use crate::sys::io_uring::{Ring, AT_ONCE, BY_THREAD};
-use crate::sys::link::{Macvtap, PEER_MAC, TAP_MAC};
+use crate::sys::link::{Macvtap, LOWER, PEER_MAC, TAP2, TAP2_MAC, TAP_MAC};
 use crate::sys::memory::Shared;
 use crate::sys::packet::PacketSocket;
 use crate::sys::process::{self, Blocked, Worker};
 use crate::sys::tap::Tap;
+use crate::sys::tun::Tun;
 use crate::sys::userfault::Absent;
 use crate::sys::{pass, wait};
 use crate::vnet;
@@ -185,6 +186,43 @@ pub fn received_by_two_processors() {
     ktap::operations(delivery.times.len() as u64, "(frames read)");
     drop(tap);
     assert_usable(&wire, &wire.link);
+}
+
+/// Two links get the same frames, and put them together in the same memory, or must not.
+pub fn readers_of_the_same_frames() {
+    let (tun, lower) = Tun::new(LOWER);
+    let link = Macvtap::default().create(&lower).expect("a macvtap link");
+    let other = Macvtap {
+        name: TAP2,
+        address: TAP2_MAC,
+        ..Macvtap::default()
+    };
+    let other = other.create(&lower).expect("a second macvtap link");
+    for link in [&lower, &link, &other] {
+        link.silence();
+        link.set_up(true).expect("a link that is up");
+    }
+    let taps = [&link, &other].map(Tap::open);
+    let frame = frame::tagged(&frame::raw([0xff; 6], PEER_MAC, 1500), 0x8100, 5);
+    let bytes = vnet::plain(&frame);
+    let mut rng = Rng::with_seed(SEED);
+    let rounds = times(400);
+    for _ in 0..rounds {
+        assert_eq!(tun.send(&bytes), Ok(bytes.len()));
+        for tap in &taps {
+            wait::events(tap, PollFlags::POLLIN);
+        }
+        let read = |tap: &Tap| {
+            let mut buffer = [0; BUFFER];
+            let length = tap.read(&mut buffer).expect("a frame");
+            frame::assert_same(&buffer[..length], &bytes);
+        };
+        let readers = taps
+            .iter()
+            .map(|tap| Box::new(move || read(tap)) as Once<'_>);
+        at_once(&mut rng, readers.collect());
+    }
+    ktap::operations(2 * rounds, "(frames read)");
 }
 
 /// A reader for each queue.
