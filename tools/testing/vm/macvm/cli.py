@@ -68,6 +68,8 @@ def parse(args):
     parser.add_argument("--append", default="", metavar="ARGS", help="arguments for the kernel")
     parser.add_argument("--icount", action="store_true",
                         help="make the guest's clock count its instructions, one a nanosecond")
+    parser.add_argument("--monitor", type=pathlib.Path, metavar="PATH",
+                        help="a socket at which QEMU takes commands, in its machine protocol")
     parser.add_argument("--program", action="append", default=[], metavar="PATH[:NAME]",
                         help="a program (or directory) to take along, with its libraries: as "
                         "/usr/local/bin/NAME (/root/NAME), or as NAME if that begins with /")
@@ -187,6 +189,8 @@ def machine(options, linux, image, log):
     much = options.qemu_guest or options.kernel in ("debug", "kcsan")
     memory = options.memory or (1024 if much else 512)
     append = f"{kernel.KERNELS[options.kernel].arguments} {options.append}"
+    if options.monitor:
+        accel += ["-qmp", f"unix:{options.monitor},server=on,wait=off"]
     return qemu.command(boot, image, memory, append) + accel + [
         "-smp", str(cpus), "-serial", f"file:{log / 'console.log'}",
     ]

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use super::meter::Meter;
-use super::segment::{outgoing, Segment};
+use super::segment::{incoming, outgoing, Segment};
 use crate::frame::{self, Packet, Protocol};
 use crate::sys::link::OTHER_MAC;
 use crate::sys::tap::Tap;
@@ -24,12 +24,12 @@ const MRG_HEADER: usize = 12;
 pub fn measure(meter: &mut Meter) {
     for length in LENGTHS {
         let always = length <= 1500;
-        let incoming = frame::incoming(length);
+        let arriving = incoming(length);
         let sent = outgoing(length);
         Kind {
             name: format!("{length} B"),
             header: vnet::SIZE,
-            incoming: vnet::plain(&incoming),
+            incoming: vnet::plain(&arriving),
             outgoing: vnet::plain(&sent),
             received: vnet::SIZE + length,
         }
@@ -37,7 +37,7 @@ pub fn measure(meter: &mut Meter) {
         Kind {
             name: format!("{length} B, no header"),
             header: 0,
-            incoming: vnet::plain(&incoming),
+            incoming: vnet::plain(&arriving),
             outgoing: sent.clone(),
             received: length,
         }
@@ -45,7 +45,7 @@ pub fn measure(meter: &mut Meter) {
         Kind {
             name: format!("{length} B, header of {MRG_HEADER} B"),
             header: MRG_HEADER,
-            incoming: vnet::plain(&incoming),
+            incoming: vnet::plain(&arriving),
             outgoing: [&[0; MRG_HEADER][..], &sent].concat(),
             received: MRG_HEADER + length,
         }
@@ -53,7 +53,7 @@ pub fn measure(meter: &mut Meter) {
         Kind {
             name: format!("{length} B, tagged"),
             header: vnet::SIZE,
-            incoming: vnet::plain(&tagged(&incoming)),
+            incoming: vnet::plain(&tagged(&arriving)),
             outgoing: vnet::plain(&tagged(&sent)),
             received: vnet::SIZE + length,
         }
@@ -64,7 +64,7 @@ pub fn measure(meter: &mut Meter) {
 }
 
 /// Of the same length.
-fn tagged(frame: &[u8]) -> Vec<u8> {
+pub fn tagged(frame: &[u8]) -> Vec<u8> {
     frame::tagged(&frame[..frame.len() - 4], 0x8100, 5)
 }
 
@@ -154,7 +154,7 @@ fn empty(meter: &mut Meter) {
     }
     let segment = Segment::new();
     let tap = Tap::open(&segment.link);
-    let bytes = VnetHeader::default().with(&frame::incoming(60));
+    let bytes = VnetHeader::default().with(&incoming(60));
     let mut buffer = [0; 2048];
     let wanted = PollFlags::POLLIN | PollFlags::POLLOUT;
     for _ in 0..meter.rounds() {

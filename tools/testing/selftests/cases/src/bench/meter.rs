@@ -33,7 +33,7 @@ impl Meter {
 
     /// Whether a path is to be measured: in any case, or only when all are.
     pub fn wants(&self, name: &str, always: bool) -> bool {
-        (always || self.extent == Extent::Full) && name.contains(&self.pattern)
+        (always || self.extent != Extent::Quick) && name.contains(&self.pattern)
     }
 
     /// Whether one of several paths is.
@@ -42,9 +42,10 @@ impl Meter {
     }
 
     pub fn rounds(&self) -> usize {
-        1 + match self.extent {
-            Extent::Quick => QUICK_ROUNDS,
-            Extent::Full => FULL_ROUNDS,
+        match self.extent {
+            Extent::Quick => 1 + QUICK_ROUNDS,
+            Extent::Full => 1 + FULL_ROUNDS,
+            Extent::Endless => usize::MAX,
         }
     }
 

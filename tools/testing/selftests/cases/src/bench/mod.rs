@@ -10,6 +10,7 @@
 //! them, once the machine is idle. A line of the output is the name of a path, a tab, its unit, a tab, and a number
 //! for each round. The first round is cold.
 
+mod card;
 mod files;
 mod floor;
 mod frames;
@@ -35,6 +36,8 @@ pub enum Extent {
     /// What is to be watched all the time.
     Quick,
     Full,
+    /// The same again and again, for those who look at the machine meanwhile.
+    Endless,
 }
 
 impl Extent {
@@ -42,6 +45,7 @@ impl Extent {
         match name {
             "quick" => Some(Extent::Quick),
             "full" => Some(Extent::Full),
+            "endless" => Some(Extent::Endless),
             _ => None,
         }
     }
@@ -53,6 +57,7 @@ const GROUPS: &[fn(&mut Meter)] = &[
     memory::measure,
     floor::measure,
     frames::measure,
+    card::measure,
     long::measure,
     queues::measure,
     vhost::measure,

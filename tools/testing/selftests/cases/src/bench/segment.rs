@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A macvtap link, and a peer that sends to it.
 
+use crate::frame::{Packet, Protocol};
+use crate::setup;
 use crate::setup::Wire;
-use crate::sys::link::{Link, Macvtap, LOWER, OTHER_MAC, TAP_MAC};
+use crate::sys::link::{Link, Macvtap, LOWER, OTHER_MAC};
 use crate::sys::packet::PacketSocket;
 use crate::sys::process;
-use crate::{frame, setup};
 
 use netlink_packet_route::link::LinkAttribute;
 
@@ -68,7 +69,18 @@ impl Sink {
     }
 }
 
-/// From the link to nobody.
-pub fn outgoing(length: usize) -> Vec<u8> {
-    frame::raw(OTHER_MAC, TAP_MAC, length)
+/// A frame of `length` bytes to the link, of UDP, as is all that is not long.
+pub fn incoming(length: usize) -> Vec<u8> {
+    Packet::incoming(Protocol::Udp4, length - UDP_HEADERS).build()
 }
+
+/// A frame of `length` bytes from the link to nobody.
+pub fn outgoing(length: usize) -> Vec<u8> {
+    Packet {
+        destination: OTHER_MAC,
+        ..Packet::outgoing(Protocol::Udp4, length - UDP_HEADERS)
+    }
+    .build()
+}
+
+const UDP_HEADERS: usize = 14 + 20 + 8;

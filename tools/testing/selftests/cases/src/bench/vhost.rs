@@ -6,8 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::meter::Meter;
-use super::segment::{outgoing, Segment, Sink};
-use crate::frame;
+use super::segment::{incoming, outgoing, Segment, Sink};
 use crate::groups::vhost::Way;
 use crate::sys::clock;
 use crate::sys::vhost::{Vhost, HEADER_SIZE};
@@ -87,7 +86,7 @@ fn receive(meter: &mut Meter, name: &str, length: usize) {
     let _module = Way::Batch.load_module();
     let segment = Segment::new();
     let (mut vhost, _tap) = Way::Batch.attach(&segment.link);
-    let bytes = vnet::plain(&frame::incoming(length));
+    let bytes = vnet::plain(&incoming(length));
     for _ in 0..meter.rounds() {
         vhost.offer(BATCH as u16, HEADER_SIZE + length);
         // Until vhost has seen that there is nothing to put into them.
