@@ -11,3 +11,13 @@ __rust_helper int rust_helper_put_user_u32(u32 value, u32 __user *ptr)
 {
 	return put_user(value, ptr);
 }
+
+__rust_helper unsigned long rust_helper_copy_to_user_16(void __user *to, const void *from)
+{
+	return copy_to_user(to, from, 16);
+}
+
+__rust_helper unsigned long rust_helper_copy_to_user_32(void __user *to, const void *from)
+{
+	return copy_to_user(to, from, 32);
+}

@@ -18,15 +18,19 @@ use kernel::prelude::*;
 /// # Errors
 ///
 /// `EFAULT` if some of them cannot be written. Others may have been.
-#[inline]
+#[inline(always)]
 pub fn copy_to_user(address: usize, bytes: &[u8]) -> Result {
+    let (to, from) = (address as *mut c_void, bytes.as_ptr().cast());
+    // The halves of an `ifreq`, and both: C does not check where objects end that are so long
+    // whatever happens.
+    //
     // SAFETY: The bytes can be read, and the address is checked.
     let left = unsafe {
-        bindings::copy_to_user(
-            address as *mut c_void,
-            bytes.as_ptr().cast(),
-            bytes.len() as c_ulong,
-        )
+        match bytes.len() {
+            16 => bindings::copy_to_user_16(to, from),
+            32 => bindings::copy_to_user_32(to, from),
+            len => bindings::copy_to_user(to, from, len as c_ulong),
+        }
     };
     if left != 0 {
         return Err(EFAULT);

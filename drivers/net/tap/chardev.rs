@@ -220,14 +220,14 @@ impl Operations for Chardev {
         let queue = queue.get();
         table.register(queue.wait_queue());
         let mut events = PollEvents::NONE;
-        if !queue.ring.is_empty() {
-            events = events.and(PollEvents::READABLE);
-        }
         if queue.poll_writable() {
             events = events.and(PollEvents::WRITABLE);
         }
         if queue.notice.poll() {
             events = events.and(PollEvents::ERROR);
+        }
+        if !queue.ring.is_empty() {
+            events = events.and(PollEvents::READABLE);
         }
         events
     }

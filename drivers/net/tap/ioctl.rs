@@ -197,8 +197,7 @@ fn get_mac_address(queue: &QueueSock, to: User) -> Result {
         (device.name(&held), device.mac_address(&held))
     };
     // Without RTNL: user space may be slow.
-    to.put_bytes(&name)?;
-    to.ifreq_data().put_bytes(&address)
+    to.put_bytes([name, address].as_flattened())
 }
 
 /// Lets a queue get frames, or no more.

@@ -115,7 +115,7 @@ impl Consumer<'_> {
         // `consumer_head` is the index of a slot if there are any.
         let entry = unsafe {
             if (*ring).size == 0 {
-                return None;
+                return closed();
             }
             let slot = (*ring).queue.add((*ring).consumer_head as usize);
             // What was written to the entry depends on it (`READ_ONCE()`).
@@ -151,4 +151,10 @@ impl Drop for Consumer<'_> {
         // SAFETY: By the type invariants, the lock is held.
         unsafe { bindings::spin_unlock(&raw mut (*self.ring.as_ptr()).consumer_lock) };
     }
+}
+
+/// There is no slot, so there is no entry.
+#[cold]
+fn closed() -> Option<NonNull<c_void>> {
+    None
 }

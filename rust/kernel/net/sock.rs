@@ -229,9 +229,11 @@ impl<T: SocketOps> Sock<T> {
     /// when there is.
     #[inline]
     pub fn poll_writable(&self) -> bool {
-        if self.is_writable() {
-            return true;
-        }
+        self.is_writable() || self.poll_full()
+    }
+
+    #[cold]
+    fn poll_full(&self) -> bool {
         // SAFETY: By the type invariants, the field is valid.
         let was_set = unsafe {
             let flags = &raw mut (*self.as_socket()).flags;

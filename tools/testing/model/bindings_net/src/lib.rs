@@ -146,6 +146,22 @@ pub unsafe fn copy_to_user(to: *mut c_void, from: *const c_void, len: c_ulong) -
     user_memory::write(to.addr(), bytes).map_or(len, |()| 0)
 }
 
+/// # Safety
+///
+/// See [`copy_to_user`].
+pub unsafe fn copy_to_user_16(to: *mut c_void, from: *const c_void) -> c_ulong {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { copy_to_user(to, from, 16) }
+}
+
+/// # Safety
+///
+/// See [`copy_to_user`].
+pub unsafe fn copy_to_user_32(to: *mut c_void, from: *const c_void) -> c_ulong {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { copy_to_user(to, from, 32) }
+}
+
 pub unsafe fn iov_iter_advance(iter: &mut iov_iter, len: usize) {
     iter.advance(len);
 }

@@ -53,8 +53,13 @@ impl Tun {
     pub fn has_both_byte_orders(&self) -> bool {
         let mut is_big_endian = 0i32;
         // SAFETY: The argument is a number that outlives the call.
-        let done =
-            unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TUNGETVNETBE, &mut is_big_endian) };
+        let done = unsafe {
+            libc::ioctl(
+                self.file.as_raw_fd(),
+                libc::TUNGETVNETBE,
+                &mut is_big_endian,
+            )
+        };
         Errno::result(done).is_ok()
     }
 
