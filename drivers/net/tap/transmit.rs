@@ -37,9 +37,9 @@ const RESERVE: u16 = bindings::HH_DATA_OFF_ETH;
 /// The longest linear part that fits into a page, in bytes.
 const LINEAR_MAX: usize = bindings::SKB_MAX_HEAD_RESERVE2;
 
-/// How much of a frame is copied at least, if the rest is not, in bytes: the headers, as a rule
-/// (`GOODCOPY_LEN`).
-const COPIED: usize = 128;
+/// How much of a long frame is in its linear part, in bytes, if the sender does not say: the headers,
+/// as a rule (`GOODCOPY_LEN`). With less they would be sought in pages, or moved.
+const HEADERS: usize = 128;
 
 /// Writes one frame, with what comes before it, and returns its length.
 ///
@@ -136,16 +136,18 @@ fn receive(
     if len < ETH_HLEN {
         return Err(EINVAL);
     }
-    let linear = header.map_or(0, |header| usize::from(header.linear_len()));
-    if zero_copy && queue.zero_copy() {
-        let copied = if linear == 0 { COPIED } else { linear };
-        let copied = copied.clamp(ETH_HLEN, LINEAR_MAX);
-        if from.pages_from(copied) <= bindings::MAX_SKB_FRAGS as usize {
-            let skb = queue.map_from(from, RESERVE, copied, nonblock)?;
-            return Ok((skb, header, Pages::Sender));
-        }
-    }
+    let linear = match header.map_or(0, |header| header.linear_len()) {
+        0 => HEADERS,
+        wanted => wanted.into(),
+    };
     let linear = linear.clamp(ETH_HLEN, LINEAR_MAX);
+    if zero_copy
+        && queue.zero_copy()
+        && from.pages_from(linear) <= bindings::MAX_SKB_FRAGS as usize
+    {
+        let skb = queue.map_from(from, RESERVE, linear, nonblock)?;
+        return Ok((skb, header, Pages::Sender));
+    }
     let skb = queue.receive_from(from, RESERVE, linear, nonblock)?;
     Ok((skb, header, Pages::Copied))
 }
