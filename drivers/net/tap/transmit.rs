@@ -141,9 +141,7 @@ fn receive(
         wanted => wanted.into(),
     };
     let linear = linear.clamp(ETH_HLEN, LINEAR_MAX);
-    if zero_copy
-        && queue.zero_copy()
-        && from.pages_from(linear) <= bindings::MAX_SKB_FRAGS as usize
+    if zero_copy && queue.zero_copy() && from.pages_from(linear) <= bindings::MAX_SKB_FRAGS as usize
     {
         let skb = queue.map_from(from, RESERVE, linear, nonblock)?;
         return Ok((skb, header, Pages::Sender));
