@@ -16,6 +16,8 @@ help:
 #:   run          boot a QEMU guest through the modules, in a test machine
 #:   test         run all tests, on the kernel's own modules in C and on these
 #:   walk         the random walks of test alone, e.g. SEEDS=1-64 STEPS=2000
+#:   stress       have everything race with everything, on the kernel's own modules and
+#:                on these; test-debug does so in a kernel that notices more
 #:   coverage     tell which lines of our modules the tests do not run
 #:   test-model   explore how the queue table's users can interleave, and look for
 #:                hostile input that does harm: our sources, on this machine
@@ -78,6 +80,9 @@ walk:
 	@tools/testing/selftests/run --walk $(if $(SEEDS),--seeds '$(SEEDS)') \
 		$(if $(STEPS),--steps '$(STEPS)')
 
+stress:
+	@tools/testing/selftests/run --only stress
+
 coverage:
 	@tools/testing/coverage/coverage
 
@@ -128,5 +133,5 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules install uninstall run test walk coverage test-model test-build test-kernels \
+.PHONY: help modules install uninstall run test walk stress coverage test-model test-build test-kernels \
 	test-debug fuzz kcsan test-guest bench bench-check doc kernel-debug shell lint format clean
