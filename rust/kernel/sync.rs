@@ -16,3 +16,9 @@ pub use reference::{
     RcuReference,
     Reference, //
 };
+
+/// What follows is not read before what comes earlier (`smp_rmb()`).
+#[inline(always)]
+pub fn smp_rmb() {
+    core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
+}

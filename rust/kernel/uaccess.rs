@@ -40,8 +40,8 @@ pub fn copy_to_user(address: usize, bytes: &[u8]) -> Result {
 
 /// Numbers that are written to user space as a whole.
 pub trait PutUser: Copy {
-    /// Writes the number to an address in user space (`put_user()`). Unlike a copy, this writes
-    /// nothing if some of the bytes cannot be written.
+    /// Writes the number to an address in user space (`put_user()`), in one access. If some of the
+    /// bytes cannot be written, x86 writes none of them.
     ///
     /// # Errors
     ///

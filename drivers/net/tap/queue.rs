@@ -100,7 +100,7 @@ const VNET_BE: u32 = 0x4000_0000;
 /// rest of a longer one is ignored and zeroed.
 pub(crate) const VNET_HDR_MIN: i32 = size_of::<bindings::virtio_net_hdr>() as i32;
 
-/// What ioctls set. All of it is set and read without a lock.
+/// What ioctls set. All of it is read without a lock, and set so but for the offloads.
 pub(crate) struct Settings {
     flags: Atomic<u32>,
     vnet_hdr_size: Atomic<i32>,

@@ -22,6 +22,7 @@ use kernel_net::{
         IpSummed,
         SkBuff, //
     },
+    sync::smp_rmb,
 };
 
 /// Where the VLAN tag stands in an Ethernet header, in bytes.
@@ -31,6 +32,7 @@ const VLAN_OFFSET: usize = 2 * bindings::ETH_ALEN as usize;
 const VLAN_HLEN: usize = bindings::VLAN_HLEN as usize;
 
 /// Reads one frame, and returns its length with all that comes before it, even if it was cut off.
+/// Into nothing, nothing is read.
 ///
 /// # Errors
 ///
@@ -89,6 +91,8 @@ fn deliver_unfinished(
     format: Option<VnetFormat>,
     to: &mut IovIterDest<'_>,
 ) -> Result<Option<usize>> {
+    // Who received the frame may have seen a setting that was not seen here: it is seen now.
+    smp_rmb();
     if !is_finished(queue, &skb, format.is_some()) {
         if let Err(reason) = finish(queue, &mut skb, format.is_some()) {
             skb.drop_reason(reason);
@@ -158,15 +162,13 @@ fn copy(skb: &mut SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) 
     };
     let header = Header::of(skb)?;
     // At once, if there is space before the frame.
-    if skb.has_free_headroom(format.size)
-        && to.len() >= format.size
-        && header.prepend_to(skb, format)
-    {
-        let len = skb.len();
-        let copied = skb.copy_to_iter(0, len, to);
-        // Who watches packets being freed sees what was received.
-        skb.pull(format.size)?;
-        return copied.map(|()| len);
+    if skb.has_free_headroom(format.size) && to.len() >= format.size {
+        let copied = header.with_header(skb, format, |skb| {
+            skb.copy_to_iter(0, skb.len(), to).map(|()| skb.len())
+        });
+        if let Some(copied) = copied {
+            return copied;
+        }
     }
     header.write(to, format)?;
     skb.copy_to_iter(0, skb.len(), to)?;
@@ -193,12 +195,11 @@ fn copy_tagged(
         if let Some(&addresses) = skb.linear().first_chunk::<VLAN_OFFSET>() {
             skb.pull(VLAN_OFFSET)?;
             skb.prepend(&tag)?;
+            let copied = skb.with_prefix(&addresses, |skb| skb.copy_to_iter(0, skb.len(), to));
+            // Who watches packets being freed sees what was received, but for metadata of XDP.
+            skb.pull(VLAN_HLEN)?;
             skb.prepend(&addresses)?;
-            let copied = skb.copy_to_iter(0, skb.len(), to);
-            // Who watches packets being freed sees what was received.
-            skb.pull(VLAN_OFFSET + VLAN_HLEN)?;
-            skb.prepend(&addresses)?;
-            return copied.map(|()| total);
+            return copied.ok_or(EINVAL)?.map(|()| total);
         }
     }
     let copied = VLAN_OFFSET.min(skb.len());

@@ -55,7 +55,7 @@ fn enqueue(
     if skb.push(bindings::ETH_HLEN as usize).is_err() {
         return Err((skb, DropReason::NotSpecified));
     }
-    let mut features = offload::accepted(device.offload(), queue.settings.has_vnet_hdr());
+    let mut features = offload::accepted(queue.settings.offload(), queue.settings.has_vnet_hdr());
     if skb.len() > LONGEST {
         features = features.without(Features::GSO_MASK);
     }

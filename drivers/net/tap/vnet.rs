@@ -165,15 +165,20 @@ impl Header {
         }
     }
 
-    /// Puts the header before the packet. Returns whether there was space, and the header is one of
-    /// those that most have: not longer than with the number of buffers.
+    /// Calls `f` with the header before the packet. `None` if there is no space for it, or it is
+    /// none of those that most have: longer than with the number of buffers.
     #[inline(always)]
-    pub(crate) fn prepend_to(&self, skb: &mut SkBuff, format: VnetFormat) -> bool {
+    pub(crate) fn with_header<R>(
+        &self,
+        skb: &mut SkBuff,
+        format: VnetFormat,
+        f: impl FnOnce(&SkBuff) -> R,
+    ) -> Option<R> {
         let [a, b, c, d, e] = self.encode(format.endian);
         match format.size {
-            SIZE => skb.prepend(&[a, b, c, d, e]).is_ok(),
-            SIZE_PADDED => skb.prepend(&[a, b, c, d, e, 0]).is_ok(),
-            _ => false,
+            SIZE => skb.with_prefix(&[a, b, c, d, e], f),
+            SIZE_PADDED => skb.with_prefix(&[a, b, c, d, e, 0], f),
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@
 //! Unsafe: a value is read where others may write it.
 
 use core::{
+    mem,
     ops::{
         Deref,
         DerefMut, //
@@ -46,8 +47,10 @@ impl<T: AtomicType> Atomic<T> {
             )
         };
         // SAFETY: The pointer is valid and aligned. Whoever writes the value writes all of it at
-        // once, and so is it read, because it fits into a register.
-        let value = unsafe { self.0.as_ptr().read_volatile() };
+        // once, and so is it read: as an integer that fits into a register.
+        let value = unsafe { self.0.as_ptr().cast::<T::Repr>().read_volatile() };
+        // SAFETY: These are the bytes of a `T`, as long as its representation.
+        let value = unsafe { mem::transmute_copy::<T::Repr, T>(&value) };
         if matches!(O::TYPE, OrderingType::Acquire) {
             // What follows is not done before. Processors that order loads need no instruction.
             fence(core::sync::atomic::Ordering::Acquire);

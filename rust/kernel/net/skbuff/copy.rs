@@ -20,7 +20,8 @@ impl SkBuff {
     ///
     /// # Errors
     ///
-    /// `EFAULT` if the destination cannot be written, or the packet is shorter.
+    /// `EFAULT` if the destination cannot be written, or the packet is shorter; `EINVAL` if either
+    /// number is longer than any packet.
     #[inline]
     pub fn copy_to_iter(&self, offset: usize, len: usize, iter: &mut IovIterDest<'_>) -> Result {
         let offset = c_int::try_from(offset)?;
@@ -31,7 +32,7 @@ impl SkBuff {
         })
     }
 
-    /// Returns whether there are `len` bytes before the packet that nobody else uses.
+    /// Returns whether there are `len` bytes before the packet that no clone uses.
     #[inline(always)]
     pub fn has_free_headroom(&self, len: usize) -> bool {
         self.headroom() >= len && !self.is_header_shared()
@@ -60,14 +61,36 @@ impl SkBuff {
         Ok(())
     }
 
-    /// Takes `len` bytes off the start of the packet (`skb_pull()`).
+    /// Calls `f` with a value before the packet, which then starts with it. `None` if there is too
+    /// little [space](Self::has_free_headroom).
+    #[inline(always)]
+    pub fn with_prefix<T: AsBytes + Copy, R>(
+        &mut self,
+        value: &T,
+        f: impl FnOnce(&SkBuff) -> R,
+    ) -> Option<R> {
+        self.prepend(value).ok()?;
+        let result = f(self);
+        let skb = self.as_raw();
+        // SAFETY: By the type invariants, the packet is valid, and it starts with the value still.
+        unsafe {
+            (*skb).data = (*skb).data.add(size_of::<T>());
+            // OVERFLOW: As above.
+            (*skb).len = (*skb).len.wrapping_sub(size_of::<T>() as u32);
+        }
+        Some(result)
+    }
+
+    /// Takes `len` bytes off the start of the packet (`skb_pull()`), of what comes before its network
+    /// header: clones may share all that follows.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if they are not in the linear part.
+    /// `EINVAL` if there are fewer, or they are not in the linear part.
     #[inline(always)]
     pub fn pull(&mut self, len: usize) -> Result {
-        if self.headlen() < len {
+        let network_header = usize::from(self.headers().network_header);
+        if self.headlen() < len || network_header.saturating_sub(self.headroom()) < len {
             return Err(EINVAL);
         }
         let skb = self.as_raw();

@@ -22,7 +22,6 @@ pub const ENOMEM: Error = Error::from_errno(-12);
 pub const EFAULT: Error = Error::from_errno(-14);
 pub const EBUSY: Error = Error::from_errno(-16);
 pub const EINVAL: Error = Error::from_errno(-22);
-pub const ENOSPC: Error = Error::from_errno(-28);
 
 impl Error {
     /// Converts what a C function has returned.

@@ -9,8 +9,7 @@ pub use crate::{
         EBUSY,
         EFAULT,
         EINVAL,
-        ENOMEM,
-        ENOSPC, //
+        ENOMEM, //
     },
     ffi::{
         c_int,

@@ -168,14 +168,20 @@ impl SkBuff {
     }
 
     /// The bytes are not kept.
-    pub fn prepend<T: AsBytes + Copy>(&mut self, _value: &T) -> Result {
-        if self.cloned || self.headroom < size_of::<T>() {
-            return Err(ENOSPC);
+    pub fn with_prefix<T: AsBytes + Copy, R>(
+        &mut self,
+        _value: &T,
+        f: impl FnOnce(&SkBuff) -> R,
+    ) -> Option<R> {
+        let len = size_of::<T>();
+        if self.cloned || self.headroom < len {
+            return None;
         }
-        self.headroom -= size_of::<T>();
-        self.headlen += size_of::<T>();
-        self.len += size_of::<T>();
-        Ok(())
+        let mut longer = self.clone();
+        longer.headroom -= len;
+        longer.headlen += len;
+        longer.len += len;
+        Some(f(&longer))
     }
 
     pub fn gso_size(&self) -> Option<u16> {

@@ -2,6 +2,8 @@
 //! Frames with space before them, as network cards deliver them: what a reader gets before
 //! the frame may be put together there.
 
+use std::process;
+
 use nix::errno::Errno;
 
 use crate::driver::Driver;
@@ -10,6 +12,7 @@ use crate::ktap::Case;
 use crate::sys::link::{Link, Macvtap, LOWER};
 use crate::sys::packet::{PacketSocket, ALL};
 use crate::sys::tap::Tap;
+use crate::sys::trace::{self, Trace};
 use crate::sys::tun::Tun;
 use crate::vnet;
 
@@ -18,8 +21,9 @@ const HEADER_SIZES: [usize; 6] = [0, 10, 11, 12, 13, 64];
 const ADDRESSES: usize = 12;
 const TAG: usize = 4;
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    let mut cases = Vec::new();
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let at_once = driver.has_our_tap();
+    let mut cases = vec![Case::new("told of copies", move || told(at_once))];
     for size in HEADER_SIZES {
         for tagged in [false, true] {
             let what = if tagged { ", tagged" } else { "" };
@@ -102,6 +106,35 @@ fn read(header_size: usize, tagged: bool) {
             frame::assert_same(&buffer[..copied], &whole[..copied]);
             assert!(buffer[copied..].iter().all(|&byte| byte == 0x55));
         }
+    }
+}
+
+/// What tracing tells of the copies of a frame, and of one with a tag.
+fn told(at_once: bool) {
+    let setup = Setup::new(vnet::SIZE);
+    let trace = Trace::of(
+        "skb/skb_copy_datagram_iovec",
+        &format!("common_pid == {}", process::id()),
+    );
+    let plain = if at_once {
+        vec![vnet::SIZE + 60]
+    } else {
+        vec![60]
+    };
+    let tagged = if at_once {
+        vec![60 + TAG]
+    } else {
+        vec![ADDRESSES, 60 - ADDRESSES]
+    };
+    for (is_tagged, lengths) in [(false, plain), (true, tagged)] {
+        setup.send(&some_frame(60, is_tagged));
+        assert!(setup.tap.read(&mut [0; 100]).is_ok());
+        let lines = trace.lines();
+        let copied: Vec<_> = lines
+            .iter()
+            .map(|line| trace::number(line, "len"))
+            .collect();
+        assert_eq!(copied, lengths);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::ktap::Case;
 use crate::sys::bpf;
 use crate::sys::link::{Link, Macvtap, LOWER};
 use crate::sys::tap::Tap;
-use crate::sys::trace::Trace;
+use crate::sys::trace::{self, Trace};
 use crate::vnet;
 
 const TAG: u16 = 0x8100;
@@ -73,12 +73,16 @@ const FRAMES: &[(&str, Frame, Option<usize>)] = &[
     ("headers in a page", || Packet::outgoing(Protocol::Udp4, 9000).build(), Some(34)),
 ];
 
-pub fn cases(_: Driver) -> Vec<Case> {
+pub fn cases(driver: Driver) -> Vec<Case> {
     let mut cases: Vec<_> = FRAMES
         .iter()
         .map(|&(name, frame, offset)| Case::new(name, move || found(&frame(), offset)))
         .collect();
     cases.push(Case::new("a program dissects flows", dissected));
+    let linear = if driver.has_our_tap() { 128 } else { 14 };
+    cases.push(Case::new("linear part of a long frame", move || {
+        long(linear)
+    }));
     cases
 }
 
@@ -106,23 +110,20 @@ impl Setup {
         }
     }
 
-    /// Where it is in a frame, with its virtio-net header.
-    fn written(&self, bytes: &[u8]) -> Option<usize> {
+    /// What is told of a frame, with its virtio-net header.
+    fn told(&self, bytes: &[u8]) -> String {
         self.trace.lines();
         assert_eq!(self.tap.write(bytes), Ok(bytes.len()));
-        let lines = self.trace.lines();
-        let [line] = lines.as_slice() else {
-            panic!("not one packet: {lines:?}");
-        };
-        let field = |name: &str| -> usize {
-            let (_, value) = line.split_once(name).expect(name);
-            value
-                .split(' ')
-                .next()
-                .and_then(|value| value.parse().ok())
-                .expect(name)
-        };
-        (field(" transport_offset_valid=") == 1).then(|| field(" transport_offset="))
+        let mut lines = self.trace.lines();
+        assert_eq!(lines.len(), 1, "not one packet: {lines:?}");
+        lines.remove(0)
+    }
+
+    /// Where it is in a frame, with its virtio-net header.
+    fn written(&self, bytes: &[u8]) -> Option<usize> {
+        let line = self.told(bytes);
+        let valid = trace::number(&line, "transport_offset_valid") == 1;
+        valid.then(|| trace::number(&line, "transport_offset"))
     }
 }
 
@@ -141,4 +142,13 @@ fn dissected() {
     assert_eq!(setup.written(&bytes), offset);
     drop(program);
     assert_eq!(setup.written(&bytes), Some(34));
+}
+
+fn long(linear: usize) {
+    let setup = Setup::new();
+    setup.tap.set_bare();
+    let frame = Packet::outgoing(Protocol::Udp4, 9000).build();
+    let line = setup.told(&frame);
+    assert_eq!(trace::number(&line, "len"), frame.len());
+    assert_eq!(trace::number(&line, "data_len"), frame.len() - linear);
 }

@@ -38,6 +38,14 @@ impl Trace {
     }
 }
 
+/// The number that a line has behind `name`.
+#[track_caller]
+pub fn number(line: &str, name: &str) -> usize {
+    let (_, value) = line.split_once(&format!(" {name}=")).expect(name);
+    let value = value.split(' ').next().expect(name);
+    value.parse().expect(name)
+}
+
 impl Drop for Trace {
     fn drop(&mut self) {
         self.write(&format!("events/{}/enable", self.event), "0");
