@@ -22,9 +22,16 @@ merge_fragment() {
 		kmake olddefconfig
 }
 
-# The lines of the fragments that the configuration does not have.
+# The lines of the fragments of which each is the last on its option.
+last_options() {
+	grep -E -h '^(CONFIG_|# CONFIG_)' "${fragments[@]}" |
+		awk '{ option = $0; sub(/^# /, "", option); sub(/[= ].*/, "", option); last[option] = $0 }
+			END { for (option in last) print last[option] }'
+}
+
+# Those that the configuration does not have.
 lost_options() {
-	grep -E -h '^(CONFIG_|# CONFIG_)' "${fragments[@]}" | while read -r line; do
+	last_options | while read -r line; do
 		case $line in
 		*=*) grep -qxF "$line" "$tree/.config" || echo "$line" ;;
 		*) ! grep -q "^$(echo "$line" | cut -d' ' -f2)=" "$tree/.config" || echo "$line" ;;
