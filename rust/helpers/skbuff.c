@@ -14,11 +14,6 @@ __rust_helper void rust_helper_skb_zcopy_init(struct sk_buff *skb,
 	skb_zcopy_init(skb, uarg);
 }
 
-__rust_helper bool rust_helper_skb_csum_is_sctp(struct sk_buff *skb)
-{
-	return skb_csum_is_sctp(skb);
-}
-
 __rust_helper int rust_helper_skb_header_cloned(const struct sk_buff *skb)
 {
 	return skb_header_cloned(skb);

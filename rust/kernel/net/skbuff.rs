@@ -422,7 +422,16 @@ impl SkBuff {
     #[inline]
     pub fn needs_checksum(&self, features: Features) -> bool {
         self.ip_summed() == IpSummed::Partial
-            && (!features.intersects(Features::CSUM_MASK) || self.headers().csum_not_inet() != 0)
+            && (!features.intersects(Features::CSUM_MASK) || self.csum_is_sctp())
+    }
+
+    /// `skb_csum_is_sctp()`.
+    #[inline]
+    fn csum_is_sctp(&self) -> bool {
+        #[cfg(CONFIG_IP_SCTP)]
+        return self.headers().csum_not_inet() != 0;
+        #[cfg(not(CONFIG_IP_SCTP))]
+        return false;
     }
 
     /// Computes a partial checksum for a receiver with `features` (`skb_csum_hwoffload_help()`).

@@ -149,21 +149,7 @@ fn ip_header_len(protocol: [u8; 2], packet: &[u8]) -> Option<usize> {
 /// namespace or in all of them.
 #[inline(always)]
 fn has_flow_programs(device: &NetDevice, _rcu: &rcu::Guard) -> bool {
-    const DISSECTOR: usize = bindings::netns_bpf_attach_type_NETNS_BPF_FLOW_DISSECTOR as usize;
-
-    #[cfg(CONFIG_NET_NS)]
-    // SAFETY: The device is valid, and its field always has a namespace.
-    let net = unsafe { (&raw const (*device.as_raw()).nd_net.net).read_volatile() };
-    #[cfg(not(CONFIG_NET_NS))]
-    let net = &raw const bindings::init_net;
-    // SAFETY: A namespace that the device was in is not freed before the end of the RCU read-side
-    // critical section. The pointers are not followed.
-    unsafe {
-        !(&raw const bindings::init_net.bpf.run_array[DISSECTOR])
-            .read_volatile()
-            .is_null()
-            || !(&raw const (*net).bpf.run_array[DISSECTOR])
-                .read_volatile()
-                .is_null()
-    }
+    // SAFETY: The device is valid. A namespace that it was in is not freed before the end of the RCU
+    // read-side critical section.
+    unsafe { bindings::dev_has_flow_programs(device.as_raw()) }
 }
