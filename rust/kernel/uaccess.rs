@@ -21,8 +21,8 @@ use kernel::prelude::*;
 #[inline(always)]
 pub fn copy_to_user(address: usize, bytes: &[u8]) -> Result {
     let (to, from) = (address as *mut c_void, bytes.as_ptr().cast());
-    // The halves of an `ifreq`, and both: C does not check where objects end that are so long
-    // whatever happens.
+    // The halves of an `ifreq`, and both: hardened usercopy does not look where objects end if C
+    // knows the length when it compiles.
     //
     // SAFETY: The bytes can be read, and the address is checked.
     let left = unsafe {

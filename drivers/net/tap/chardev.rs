@@ -226,6 +226,7 @@ impl Operations for Chardev {
         if queue.notice.poll() {
             events = events.and(PollEvents::ERROR);
         }
+        // The last: its lock takes calls, across which less is to be kept then.
         if !queue.ring.is_empty() {
             events = events.and(PollEvents::READABLE);
         }

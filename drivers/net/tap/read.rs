@@ -161,7 +161,8 @@ fn copy(skb: &mut SkBuff, format: Option<VnetFormat>, to: &mut IovIterDest<'_>) 
         return Ok(skb.len());
     };
     let header = Header::of(skb)?;
-    // At once, if there is space before the frame.
+    // At once, if there is space before the frame. That is asked first, so that those without lose no
+    // time.
     if skb.has_free_headroom(format.size) && to.len() >= format.size {
         let copied = header.with_header(skb, format, |skb| {
             skb.copy_to_iter(0, skb.len(), to).map(|()| skb.len())

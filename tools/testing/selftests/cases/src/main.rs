@@ -7,7 +7,8 @@
 //! macvtap-selftests MODULES GROUP [PATTERN]     runs those with PATTERN in
 //!                                               their names
 //! macvtap-selftests walk MODULES SEEDS STEPS    random walks, e.g. 1-10 200
-//! macvtap-selftests bench quick|full [PATTERN]  what the paths with PATTERN in
+//! macvtap-selftests bench quick|full|endless [PATTERN]
+//!                                               what the paths with PATTERN in
 //!                                               their names cost
 //! ```
 //!
@@ -30,7 +31,7 @@ use macvtap_selftests::{frame, sys, vnet};
 
 const USAGE: &str =
     "usage: macvtap-selftests --groups | MODULES GROUP [PATTERN] | walk MODULES SEEDS STEPS \
-     | bench quick|full [PATTERN]";
+     | bench quick|full|endless [PATTERN]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -70,7 +70,7 @@ const FRAMES: &[(&str, Frame, Option<usize>)] = &[
     ("the end in a tag", || cut(frame::tagged(&packet(Protocol::Udp4), TAG, 5), 17), None),
     ("something else", || frame::outgoing(100), None),
     ("something else with a tag", || frame::tagged(&frame::outgoing(100), TAG, 5), None),
-    ("headers in a page", || Packet::outgoing(Protocol::Udp4, 9000).build(), Some(34)),
+    ("a long frame", || Packet::outgoing(Protocol::Udp4, 9000).build(), Some(34)),
 ];
 
 pub fn cases(driver: Driver) -> Vec<Case> {
