@@ -35,7 +35,6 @@ use kernel_net::{
         MINORS,
         SPARE_MINORS, //
     },
-    compat::enetdown,
     fs::{
         FileOperations,
         KiocbExt,
@@ -199,8 +198,7 @@ impl Operations for Chardev {
         let room = to.len();
         let queue = kiocb.file();
         let len = match read::read(&queue, to, kiocb.nonblock()) {
-            // Whoever asks so goes on to wait, for what will not come: io_uring does.
-            Err(EAGAIN) if kiocb.nowait() && queue.is_gone() => Err(enetdown()),
+            Err(EAGAIN) => Err(queue.no_frame(kiocb.nowait())),
             result => result,
         }?
         .min(room);

@@ -8,8 +8,9 @@
 //!
 //! Who does not wait is told by `EPOLLERR`. Reads go on to say `EAGAIN`, and writes that all went
 //! well: some monitors end a guest on any other error, and a guest with one link less goes on. The
-//! event is there until a poller has seen it and somebody has read after that. So a monitor that
-//! polls and reads, as all do, sees it once, and does not spin.
+//! event is there until a poller has seen it and somebody has read `EAGAIN` after that. So a monitor
+//! that polls and reads, as all do, sees it once, and does not spin. Who is told by an error does not
+//! take it away from those that poll the same file.
 
 use crate::queue::{
     Queue,
@@ -54,8 +55,8 @@ impl Notice {
         true
     }
 
-    /// A reader has found nothing. If a poller sent it, that has been told now.
-    pub(crate) fn acknowledge(&self) {
+    /// A reader is told nothing. If a poller sent it, that has been told now.
+    fn acknowledge(&self) {
         if self.0.load(Relaxed) == Self::SEEN {
             self.0.store(Self::NONE, Relaxed);
         }
@@ -97,9 +98,17 @@ impl Queue {
     /// Takes what came before the device went.
     #[cold]
     fn last_frame(&self) -> Result<SkBuff> {
-        self.ring.consume().ok_or_else(|| {
-            self.notice.acknowledge();
-            enetdown()
-        })
+        self.ring.consume().ok_or_else(enetdown)
+    }
+
+    /// Returns what a reader is told who does not wait, and found no frame. `nowait` is for one who
+    /// does so later, as io_uring does: for what will not come.
+    #[cold]
+    pub(crate) fn no_frame(&self, nowait: bool) -> Error {
+        if nowait && self.is_gone() {
+            return enetdown();
+        }
+        self.notice.acknowledge();
+        EAGAIN
     }
 }

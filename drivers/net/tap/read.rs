@@ -47,10 +47,7 @@ pub(crate) fn read(queue: &QueueSock, to: &mut IovIterDest<'_>, nonblock: bool) 
     loop {
         let skb = match queue.ring.consume() {
             Some(skb) => skb,
-            None if nonblock => {
-                queue.notice.acknowledge();
-                return Err(EAGAIN);
-            }
+            None if nonblock => return Err(EAGAIN),
             None => wait(queue)?,
         };
         if let Some(len) = deliver(queue, skb, to)? {

@@ -59,6 +59,10 @@ pub fn cases(driver: Driver) -> Vec<Case> {
             "a read before it was seen changes nothing",
             read_before_it_was_seen,
         ),
+        case(
+            "a reader that is told takes nothing away",
+            reader_that_is_told,
+        ),
         case("event loop goes on", event_loop_goes_on),
         case("edge-triggered event loop", edge_triggered),
         case("selected", selected),
@@ -317,6 +321,16 @@ fn read_before_it_was_seen(told: bool) {
     let orphan = Lone::orphan();
     orphan.tap.assert_empty();
     assert_eq!(wait::events_now(&orphan.tap, everything()), news(told));
+}
+
+/// Others may poll the same file.
+fn reader_that_is_told(told: bool) {
+    let orphan = Lone::orphan();
+    let answer = if told { Errno::ENETDOWN } else { Errno::EAGAIN };
+    for _ in 0..3 {
+        assert_eq!(wait::events_now(&orphan.tap, everything()), news(told));
+        assert_eq!(orphan.tap.read_nowait(&mut [0; 100]), Err(answer));
+    }
 }
 
 /// What epoll reports now of one file.

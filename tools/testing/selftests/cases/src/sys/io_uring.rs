@@ -166,7 +166,11 @@ impl Ring {
             if let Some(completion) = self.completed() {
                 return completion;
             }
-            assert!(Instant::now() < end, "waited in vain for a completion");
+            let waiting = self.buffers.keys();
+            assert!(
+                Instant::now() < end,
+                "waited in vain for one of {waiting:?}"
+            );
             thread::yield_now();
         }
     }
