@@ -26,11 +26,14 @@
 #include <linux/wait.h>
 #include <net/flow_dissector.h>
 #include <net/gso.h>
+#include <net/netlink.h>
 #include <net/rtnetlink.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/xdp.h>
 #include <uapi/linux/virtio_net.h>
+
+#include "../../include/uapi/linux/if_macvtap.h"
 
 /* bindgen cannot evaluate macros with casts: give it constants. */
 const unsigned long RUST_CONST_HELPER_EPOLLIN = (unsigned long)EPOLLIN;

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Prints a --blocklist-type parameter for each type that a file made by bindgen
-# defines completely: all but empty forward types, and the numbered names of
-# anonymous ones, which mean another type in every run.
+# defines completely: all but empty forward types, those it knows no more of than
+# an address, and the numbered names of anonymous ones, which mean another type in
+# every run.
 
 function name(s)
 {
@@ -20,7 +21,7 @@ function name(s)
 }
 
 pending != "" {
-	if (!/_unused: \[u8; 0\]/)
+	if (!/_unused: \[u8; 0\]|_address: u8/)
 		print "--blocklist-type " pending
 	pending = ""
 }

@@ -14,8 +14,10 @@
 
 #include "bitops.c"
 #include "if_macvlan.c"
+#include "if_vlan.c"
 #include "net_namespace.c"
 #include "netdevice.c"
+#include "netlink.c"
 #include "ptr_ring.c"
 #include "skb_array.c"
 #include "skbuff.c"

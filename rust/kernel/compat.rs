@@ -80,6 +80,14 @@ pub fn enetdown() -> Error {
     Error::from_errno(ERRNO)
 }
 
+/// Returns `EOPNOTSUPP`, which the list of 7.2 lacks: "Operation not supported on transport
+/// endpoint".
+pub fn eopnotsupp() -> Error {
+    const ERRNO: c_int = -(bindings_net::EOPNOTSUPP as c_int);
+
+    Error::from_errno(ERRNO)
+}
+
 /// Implements [`ModuleMetadata`] for a module, where the `kernel` crate does not. To be used once
 /// in each module, after `module!`.
 #[macro_export]

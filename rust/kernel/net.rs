@@ -10,6 +10,7 @@ mod drop_reason;
 pub mod gso;
 pub mod macvlan;
 mod namespace;
+pub mod netlink;
 pub mod notifier;
 mod ptr_ring;
 pub mod rtnl;

@@ -7,8 +7,13 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 mod features;
+mod reception;
 
 pub use features::Features;
+pub use reception::{
+    MacAddress,
+    Reception, //
+};
 
 use super::rtnl;
 use bindings_net as bindings;

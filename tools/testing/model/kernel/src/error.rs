@@ -18,6 +18,7 @@ pub struct Error(NonZeroI32);
 /// What may have failed with an [`Error`].
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
+pub const EAGAIN: Error = Error::from_errno(-11);
 pub const ENOMEM: Error = Error::from_errno(-12);
 pub const EFAULT: Error = Error::from_errno(-14);
 pub const EBUSY: Error = Error::from_errno(-16);

@@ -6,6 +6,7 @@ pub use crate::{
     error::{
         Error,
         Result,
+        EAGAIN,
         EBUSY,
         EFAULT,
         EINVAL,
