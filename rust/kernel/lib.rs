@@ -9,6 +9,9 @@
 //! the kernel; a function over a symbol of another module is generic or `#[inline]`, so that only
 //! its users depend on that module.
 
+/// What lines in the kernel's log start with.
+const __LOG_PREFIX: &[u8] = b"kernel_net\0";
+
 pub mod cdev;
 pub mod class;
 pub mod compat;

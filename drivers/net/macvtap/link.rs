@@ -7,6 +7,7 @@ use crate::{
         Private,
         TapLink, //
     },
+    filter::Filter,
     node::Nodes, //
 };
 use bindings_net as bindings;
@@ -44,6 +45,8 @@ impl LinkKind for Macvtap {
     const KIND: &'static CStr = c"macvtap";
 
     type Private = Private;
+
+    type Options = Filter;
 
     type Common = Nodes;
 

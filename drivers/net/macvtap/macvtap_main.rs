@@ -9,6 +9,7 @@
 //! | module   | what is in it                                                         |
 //! |----------|-----------------------------------------------------------------------|
 //! | [`link`] | the kind of link: making it, and following what happens to it         |
+//! | [`filter`] | what the lower device receives, if not all                          |
 //! | [`node`] | the node of a link                                                    |
 //! | [`ffi`]  | the C boundary: what `if_tap.h` declares, of which tap.ko is the user |
 //!
@@ -21,6 +22,7 @@ use kernel_net::net::macvlan;
 
 #[expect(unsafe_code, reason = "the C boundary")]
 pub mod ffi;
+mod filter;
 mod link;
 mod node;
 

@@ -10,13 +10,19 @@
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 mod events;
+mod options;
 
 pub use events::Registered;
+pub use options::Options;
 
 use super::{
     device::{
         Features,
         NewDevice, //
+    },
+    netlink::{
+        ExtAck,
+        Message, //
     },
     notifier,
     rtnl,
@@ -24,13 +30,19 @@ use super::{
 };
 use crate::{
     class,
-    compat::raw_init, //
+    compat::{
+        eopnotsupp,
+        raw_init, //
+    }, //
 };
 use bindings_net as bindings;
 use core::{
     marker::PhantomData,
     mem::offset_of,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use events::Events;
 use kernel::{
@@ -50,6 +62,10 @@ use kernel::{
         Release, //
     },
     types::Opaque, //
+};
+use options::{
+    Configurable,
+    InfoData, //
 };
 
 /// What a link may have beside macvlan's data: its memory is freed without dropping it, because
@@ -82,6 +98,9 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
     /// It is initialised when a link is made.
     type Private: NeverDropped<Self> + Send + Sync;
 
+    /// What each link can be told.
+    type Options: Options;
+
     /// What all links of the kind have in common. It is dropped after the last link is gone.
     type Common: Send + Sync + 'static;
 
@@ -110,22 +129,26 @@ pub trait LinkKind: Sized + Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// If `initialised` is set, `node` and `data` are.
+/// If `initialised` is set, `node`, `options` and `data` are.
 #[repr(C)]
-struct Private<P> {
+struct Private<P, O> {
     // First: macvlan finds its data there.
     vlan: Opaque<bindings::macvlan_dev>,
     initialised: Atomic<bool>,
-    // There is none when the memory is freed: devices that are registered are unregistered first.
+    // There are none when the memory is freed: devices that are registered are unregistered first.
     node: rtnl::Cell<Option<class::Device>>,
+    options: options::Current<O>,
     data: P,
 }
+
+/// The private area of a kind's devices.
+type Area<T> = Private<<T as LinkKind>::Private, <T as LinkKind>::Options>;
 
 /// A link of some kind, whose device need not be registered yet.
 ///
 /// # Invariants
 ///
-/// The device is valid during `'a`. Its private area is a `Private<T::Private>`, and `node` and
+/// The device is valid during `'a`. Its private area is an `Area<T>`, and `node`, `options` and
 /// `data` are initialised.
 pub struct Link<'a, T: LinkKind> {
     device: NonNull<bindings::net_device>,
@@ -151,7 +174,7 @@ impl<'a, T: LinkKind> Link<'a, T> {
         // SAFETY: By the safety requirements of this function, it is a field of that structure.
         // macvlan sets `dev` before it registers the device.
         let device = unsafe {
-            let area = private.byte_sub(offset_of!(Private<T::Private>, data));
+            let area = private.byte_sub(offset_of!(Area<T>, data));
             NonNull::new_unchecked((*area.cast::<bindings::macvlan_dev>()).dev)
         };
         // INVARIANT: By the safety requirements of this function.
@@ -166,7 +189,7 @@ impl<'a, T: LinkKind> Link<'a, T> {
         self.device.as_ptr()
     }
 
-    fn area(&self) -> *mut Private<T::Private> {
+    fn area(&self) -> *mut Area<T> {
         // SAFETY: By the type invariants, the device is valid.
         unsafe { bindings::netdev_priv(self.device()) }.cast()
     }
@@ -178,6 +201,11 @@ impl<'a, T: LinkKind> Link<'a, T> {
     fn node(&self) -> &'a rtnl::Cell<Option<class::Device>> {
         // SAFETY: By the type invariants, it is initialised; references of it are shared.
         unsafe { &(*self.area()).node }
+    }
+
+    fn options(&self) -> &'a options::Current<T::Options> {
+        // SAFETY: By the type invariants, they are initialised; references of it are shared.
+        unsafe { &(*self.area()).options }
     }
 
     /// Returns what the link has beside macvlan's data.
@@ -232,14 +260,20 @@ impl<'a, T: LinkKind> Link<'a, T> {
     }
 }
 
+/// How many attributes of a kind rtnetlink has space for, the first of which is none.
+const ATTRIBUTES: usize = 51;
+
 /// The C table of a kind of links (`struct rtnl_link_ops`). Declare it as a `static`.
 ///
 /// # Invariants
 ///
 /// The callbacks are those of `T`.
 pub struct LinkOps<T> {
-    // Registration writes to it.
+    // Registration writes to all of these.
     ops: Opaque<bindings::rtnl_link_ops>,
+    /// macvlan's own callbacks.
+    macvlan: Opaque<bindings::rtnl_link_ops>,
+    policy: Opaque<[bindings::nla_policy; ATTRIBUTES]>,
     registered: AtomicFlag,
     _kind: PhantomData<T>,
 }
@@ -252,11 +286,11 @@ impl<T: LinkKind> LinkOps<T> {
     pub const fn new() -> Self {
         const {
             // rtnetlink allocates the area, and knows the size of it.
-            assert!(align_of::<Private<T::Private>>() <= align_of::<bindings::macvlan_dev>());
+            assert!(align_of::<Area<T>>() <= align_of::<bindings::macvlan_dev>());
         }
         let mut ops: bindings::rtnl_link_ops = pin_init::zeroed();
         ops.kind = as_char_ptr_in_const_context(T::KIND);
-        ops.priv_size = size_of::<Private<T::Private>>();
+        ops.priv_size = size_of::<Area<T>>();
         ops.setup = Some(Self::setup);
         ops.newlink = Some(Self::newlink);
         ops.dellink = Some(Self::dellink);
@@ -264,9 +298,70 @@ impl<T: LinkKind> LinkOps<T> {
         // INVARIANT: All callbacks are those of `T`.
         Self {
             ops: Opaque::new(ops),
+            macvlan: pin_init::zeroed(),
+            policy: pin_init::zeroed(),
             registered: AtomicFlag::new(false),
             _kind: PhantomData,
         }
+    }
+
+    /// Completes the table with what macvlan's links have, and the attribute of the kind's own.
+    ///
+    /// # Safety
+    ///
+    /// The table must not be registered, and nobody else use it meanwhile.
+    unsafe fn complete(&'static self) {
+        const {
+            assert!((T::Options::ATTRIBUTE as usize) < ATTRIBUTES);
+        }
+        let (ops, macvlan) = (self.ops.get(), self.macvlan.get());
+        // This fills a table in, and then finds that there is such a kind, unless macvlan itself is
+        // still about to register it.
+        //
+        // SAFETY: By the safety requirements of this function. A table with a kind and without
+        // callbacks is one that no link can be made with.
+        unsafe {
+            (*macvlan).kind = as_char_ptr_in_const_context(c"macvlan");
+            if bindings::macvlan_link_register(macvlan) == 0 {
+                bindings::rtnl_link_unregister(macvlan);
+            }
+        }
+        // SAFETY: By the safety requirements of this function. macvlan's policy has an entry for
+        // each attribute that its table has, and there is space for those.
+        unsafe {
+            let policy = self.policy.get().cast::<bindings::nla_policy>();
+            let own = T::Options::ATTRIBUTE.into();
+            // The entries are those of the types up to the largest one.
+            let entries = ((*macvlan).maxtype as usize).saturating_add(1).min(own);
+            policy.copy_from_nonoverlapping((*macvlan).policy, entries);
+            let own = policy.add(own);
+            (*own).type_ = bindings::NLA_NESTED as u8;
+            (*ops).validate = (*macvlan).validate;
+            (*ops).maxtype = T::Options::ATTRIBUTE.into();
+            (*ops).policy = policy;
+            (*ops).changelink = Some(Self::changelink);
+            (*ops).get_size = Some(Self::size);
+            (*ops).fill_info = Some(Self::fill_info);
+        }
+    }
+
+    /// Returns the table that a device was made with.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be valid and made with a table of `T`.
+    unsafe fn of(dev: *const bindings::net_device) -> &'static Self {
+        // SAFETY: By the safety requirements of this function; such tables are static.
+        unsafe {
+            let ops = (*dev).rtnl_link_ops;
+            &*ops.byte_sub(offset_of!(Self, ops)).cast::<Self>()
+        }
+    }
+
+    /// Returns macvlan's own callbacks.
+    fn macvlan(&'static self) -> &'static bindings::rtnl_link_ops {
+        // SAFETY: Nobody changes them once there is a link.
+        unsafe { &*self.macvlan.get() }
     }
 
     /// Returns the link that a device is, if it is of this kind, and has got as far as
@@ -313,17 +408,25 @@ impl<T: LinkKind> LinkOps<T> {
                 _kind: PhantomData,
             };
             let area = link.area();
-            // INVARIANT: Both are initialised before that is said of them, and before the link is
+            // INVARIANT: They are initialised before that is said of them, and before the link is
             // used as one.
             // SAFETY: By the safety requirements of this function, the area has the size that the
             // table says, was zeroed, and does not move. Nobody else knows of the fields yet.
             unsafe {
                 (&raw mut (*area).node).write(rtnl::Cell::new(None));
+                raw_init(&raw mut (*area).options, options::Current::new());
                 raw_init(&raw mut (*area).data, T::private());
                 (*area).initialised.store(true, Release);
             }
-            // SAFETY: By the safety requirements of this function.
-            let held = unsafe { rtnl::Held::assume() };
+            // SAFETY: As above.
+            let (info, words, held) = unsafe {
+                (
+                    InfoData::new((*params).data),
+                    ExtAck::from_raw(extack),
+                    rtnl::Held::assume(),
+                )
+            };
+            let request = info.request(info.is_passthru(), &words)?;
             T::newlink(link, held)
                 .and_then(|()| {
                     // Nothing that can fail may follow, because there is no way back from success.
@@ -333,6 +436,117 @@ impl<T: LinkKind> LinkOps<T> {
                     to_result(unsafe { bindings::macvlan_common_newlink(dev, params, extack) })
                 })
                 .inspect_err(|_| T::Private::deleted(link, held))?;
+            if !request.has_options() {
+                return Ok(0);
+            }
+            let mut none = [ptr::null_mut(); ATTRIBUTES];
+            // SAFETY: The link is registered now, and stays so while RTNL is held. The array has
+            // space for all attributes.
+            let (configurable, flags_only) =
+                unsafe { (Configurable::new(link), InfoData::new(none.as_mut_ptr())) };
+            configurable
+                .change(request, held, |flags, _| {
+                    // SAFETY: By the safety requirements of this function.
+                    unsafe { Self::macvlan_change(dev, (*params).tb, &flags_only, flags, extack) }
+                })
+                // SAFETY: As above. Who called this frees the device only when nobody uses it.
+                .inspect_err(|_| unsafe { Self::dellink(dev, ptr::null_mut()) })?;
+            Ok(0)
+        })
+    }
+
+    /// Has macvlan change a link as it is told, but for the flags if there are `flags`.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be registered and made with this table, `tb` and `extack` valid. The caller holds
+    /// RTNL, and has lent its evidence.
+    unsafe fn macvlan_change(
+        dev: *mut bindings::net_device,
+        tb: *mut *mut bindings::nlattr,
+        info: &InfoData<'_, T::Options>,
+        flags: Option<u16>,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> Result {
+        // SAFETY: By the safety requirements of this function.
+        let change = unsafe { Self::of(dev) }.macvlan().changelink;
+        let change = change.ok_or_else(eopnotsupp)?;
+        info.with_flags(flags, |data| {
+            // SAFETY: As above; the device is a macvlan link, and the array as macvlan wants it.
+            to_result(unsafe { change(dev, tb, data, extack) })
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be registered and made with this table, `tb` valid, `data` null or what rtnetlink
+    /// has parsed with this table's policy, and `extack` valid. The caller holds RTNL, and has lent
+    /// its evidence.
+    unsafe extern "C" fn changelink(
+        dev: *mut bindings::net_device,
+        tb: *mut *mut bindings::nlattr,
+        data: *mut *mut bindings::nlattr,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        from_result(|| {
+            // INVARIANT: `newlink` has initialised the private area.
+            let link = Link::<T> {
+                // SAFETY: By the safety requirements of this function, the device is valid.
+                device: unsafe { NonNull::new_unchecked(dev) },
+                _kind: PhantomData,
+            };
+            // SAFETY: By the safety requirements of this function.
+            let (link, info, words, held) = unsafe {
+                (
+                    Configurable::new(link),
+                    InfoData::new(data),
+                    ExtAck::from_raw(extack),
+                    rtnl::Held::assume(),
+                )
+            };
+            let request = info.request(link.is_passthru(), &words)?;
+            link.change(request, held, |flags, _| {
+                // SAFETY: By the safety requirements of this function.
+                unsafe { Self::macvlan_change(dev, tb, &info, flags, extack) }
+            })?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `dev` must be valid and made with this table. The caller holds RTNL or is in an RCU
+    /// read-side critical section.
+    unsafe extern "C" fn size(dev: *const bindings::net_device) -> usize {
+        // SAFETY: By the safety requirements of this function.
+        let (ops, device) = unsafe { (Self::of(dev), NetDevice::from_raw(dev.cast_mut())) };
+        let options = ops.link_of(device).and_then(|link| link.options().get());
+        let macvlan = ops.macvlan().get_size.map_or(0, |size| {
+            // SAFETY: As above; the device is a macvlan link.
+            unsafe { size(dev) }
+        });
+        macvlan.saturating_add(options.map_or(0, |options| options.size()))
+    }
+
+    /// # Safety
+    ///
+    /// `skb` must be valid, and nobody else use it, `dev` be valid and made with this table. The
+    /// caller holds RTNL or is in an RCU read-side critical section.
+    unsafe extern "C" fn fill_info(
+        skb: *mut bindings::sk_buff,
+        dev: *const bindings::net_device,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the safety requirements of this function.
+            let (ops, device) = unsafe { (Self::of(dev), NetDevice::from_raw(dev.cast_mut())) };
+            if let Some(fill) = ops.macvlan().fill_info {
+                // SAFETY: As above; the device is a macvlan link.
+                to_result(unsafe { fill(skb, dev) })?;
+            }
+            if let Some(options) = ops.link_of(device).and_then(|link| link.options().get()) {
+                // SAFETY: By the safety requirements of this function.
+                options.fill(unsafe { Message::from_raw(skb) })?;
+            }
             Ok(0)
         })
     }
@@ -348,8 +562,10 @@ impl<T: LinkKind> LinkOps<T> {
             device: unsafe { NonNull::new_unchecked(dev) },
             _kind: PhantomData,
         };
-        // SAFETY: As above.
-        T::Private::deleted(link, unsafe { rtnl::Held::assume() });
+        // SAFETY: As above; the link is registered.
+        let (configurable, held) = unsafe { (Configurable::new(link), rtnl::Held::assume()) };
+        configurable.end(held);
+        T::Private::deleted(link, held);
         // SAFETY: As above.
         unsafe { bindings::macvlan_dellink(dev, head) };
     }
@@ -385,7 +601,7 @@ pub struct Registration<T: LinkKind> {
 }
 
 impl<T: LinkKind> Registration<T> {
-    /// Registers a kind of links (`macvlan_link_register()`). Takes RTNL.
+    /// Registers a kind of links (`rtnl_link_register()`). Takes RTNL.
     ///
     /// # Errors
     ///
@@ -432,9 +648,12 @@ struct Table<T: LinkKind>(&'static LinkOps<T>);
 impl<T: LinkKind> Table<T> {
     /// Registers the table of `claim`, with which that has not been done.
     fn new(claim: &Claim<T>) -> Result<Self> {
-        // SAFETY: The table is static, not registered, as only the owner of the claim can do so,
-        // and complete but for what macvlan adds.
-        to_result(unsafe { bindings::macvlan_link_register(claim.0.ops.get()) })?;
+        // SAFETY: The table is static, and not registered, as only the owner of the claim can do
+        // so.
+        to_result(unsafe {
+            claim.0.complete();
+            bindings::rtnl_link_register(claim.0.ops.get())
+        })?;
         // INVARIANT: It is registered now.
         Ok(Self(claim.0))
     }

@@ -5,6 +5,7 @@
 //! Unsafe: makes the device that a link owns, and sees to its end.
 
 use super::{
+    options::Configurable,
     Link,
     LinkKind,
     LinkOps,
@@ -97,9 +98,19 @@ impl<T: LinkKind> Handler for Events<T> {
             Event::Register => {
                 // INVARIANT: `link` was made of it; RTNL is held until this returns.
                 let registered = Registered { link, device };
-                T::registered(&self.common, registered, held).inspect_err(|_| leave(link, held))
+                T::registered(&self.common, registered, held).inspect_err(|_| leave(link, held))?;
+                // SAFETY: The link is registered, and stays so until this returns.
+                unsafe { Configurable::new(link) }
+                    .enter(held)
+                    .inspect_err(|error| {
+                        // Nobody else says so of a link that comes from another namespace.
+                        let ifindex = device.ifindex();
+                        pr_err!("interface {ifindex} does not receive all it should: {error:?}\n");
+                    })
             }
             Event::Unregister => {
+                // SAFETY: The link was registered until now, and its lower device is still there.
+                unsafe { Configurable::new(link) }.leave(held);
                 leave(link, held);
                 Ok(())
             }

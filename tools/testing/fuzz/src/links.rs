@@ -4,13 +4,18 @@
 
 use arbitrary::{Result, Unstructured};
 use macvtap_selftests::sys::link::{Macvtap, LOWER, TAP2, TAP2_MAC};
-use netlink_packet_core::{DefaultNla, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{
+    DefaultNla, Emitable as _, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE,
+};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVtap, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVtapMode,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 
 use crate::world::{LINK_INDEX, LOWER_INDEX, OTHER_INDEX};
+
+/// `IFLA_MACVTAP_RX_FILTER`.
+const FILTER: u16 = 32;
 
 #[derive(Debug)]
 pub struct Request {
@@ -111,7 +116,7 @@ fn info(u: &mut Unstructured<'_>) -> Result<Vec<LinkInfo>> {
     Ok(info)
 }
 
-/// An attribute of macvtap's own: `IFLA_MACVLAN_...`.
+/// An attribute of macvtap's own: `IFLA_MACVLAN_...`, or the receive filter.
 fn own(u: &mut Unstructured<'_>) -> Result<InfoMacVtap> {
     Ok(match u.int_in_range(0..=7)? {
         0..=3 => {
@@ -120,8 +125,35 @@ fn own(u: &mut Unstructured<'_>) -> Result<InfoMacVtap> {
         }
         4 => InfoMacVtap::BcQueueLen(u.arbitrary()?),
         5 => InfoMacVtap::MacAddrData(vec![InfoMacVtap::MacAddr(TAP2_MAC)]),
+        6 => InfoMacVtap::Other(DefaultNla::new(FILTER, filter(u)?)),
         _ => InfoMacVtap::Other(any(12, u)?),
     })
+}
+
+/// What is in a receive filter, more or less: lists of addresses, flags, VLANs.
+fn filter(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut parts = Vec::new();
+    for _ in 0..u.int_in_range(0..=3)? {
+        let part = match u.int_in_range(0..=3)? {
+            0 => any(5, u)?,
+            1 => DefaultNla::new(4, vec![u.arbitrary()?; 512]),
+            _ => {
+                let mut list = Vec::new();
+                for _ in 0..u.int_in_range(0..=2)? {
+                    append(&mut list, &any(1, u)?);
+                }
+                DefaultNla::new(u.int_in_range(2..=3)?, list)
+            }
+        };
+        append(&mut parts, &part);
+    }
+    Ok(parts)
+}
+
+fn append(bytes: &mut Vec<u8>, attribute: &DefaultNla) {
+    let start = bytes.len();
+    bytes.resize(start + attribute.buffer_len(), 0);
+    attribute.emit(&mut bytes[start..]);
 }
 
 /// An attribute of a type up to this, of any length.

@@ -43,6 +43,11 @@ impl Driver {
         matches!(self, Driver::Rust | Driver::RustTap)
     }
 
+    /// Links have a receive filter with our macvtap.ko.
+    pub fn has_our_macvtap(self) -> bool {
+        matches!(self, Driver::Rust | Driver::RustMacvtap)
+    }
+
     /// Long UDP packets are handed over whole to those who want that: in C since 7.3, before
     /// that TUNSETOFFLOAD mixed up two variables.
     pub fn passes_udp_whole(self) -> bool {

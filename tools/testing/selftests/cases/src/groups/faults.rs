@@ -14,6 +14,7 @@ use std::time::Duration;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, MacVtapMode};
 use nix::errno::Errno::{self, EAGAIN, EFAULT, EINVAL, ENOBUFS, ENOLINK, ENOMEM, EPERM};
 
+use super::filter::{self, Filter};
 use super::vhost::{Setup, Way};
 use crate::driver::Driver;
 use crate::frame::{self, Packet, Protocol};
@@ -21,7 +22,9 @@ use crate::holdings::Holdings;
 use crate::ktap::{self, Case};
 use crate::setup::{Pair, Wire};
 use crate::sys::fault::{Faults, Objector, Quiet};
-use crate::sys::link::{Link, Macvtap, LOWER, OTHER_MAC, PEER_MAC, TAP, TAP2, TAP2_MAC, TAP_MAC};
+use crate::sys::link::{
+    info, Link, Macvtap, LOWER, OTHER_MAC, PEER_MAC, TAP, TAP2, TAP2_MAC, TAP_MAC,
+};
 use crate::sys::log::Log;
 use crate::sys::netlink::{Refusal, Request};
 use crate::sys::netns::Netns;
@@ -74,6 +77,10 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         "moved to another namespace",
         Box::new(move || moved(driver != Driver::C && driver != Driver::RustTap)),
     );
+    if driver.has_our_macvtap() {
+        add("new link with a filter", Box::new(new_link_with_filter));
+        add("receive filter", Box::new(receive_filter));
+    }
     for before in [true, false] {
         let when = if before { "before" } else { "after" };
         let name = format!("somebody objects, {when} the driver");
@@ -578,6 +585,53 @@ fn wait_returned(setup: &mut Setup, count: usize) -> usize {
 /// All rings have the new length, or all the old one, and the link says which. If
 /// it is the queueing discipline, which comes last, that has no memory, the
 /// network stack takes back what the link says, and does not tell the driver.
+fn new_link_with_filter() {
+    let lower = Link::dummy(LOWER);
+    lower.set_up(true).expect("a link that is up");
+    let holdings = Holdings::settled();
+    each_fault(Faults::here(), NEW_LINK, 100, |trial| {
+        let wanted = Filter::some();
+        let message = filter::message_of(&lower, MacVtapMode::Passthrough, wanted.attribute());
+        let result = trial.ask(Request::create(message));
+        match Link::of_name(TAP) {
+            Ok(link) => {
+                assert!(matches!(result, Ok(()) | Err(ENOBUFS)), "{result:?}");
+                assert_eq!(Filter::of(&link), Some(wanted.clone()));
+                link.set_up(true).expect("a link that is up");
+                filter::assert_asked(&lower, &wanted);
+            }
+            Err(_) => assert!(result.is_err(), "no link"),
+        }
+        filter::assert_asked(&lower, &Filter::default());
+        holdings.assert_back();
+    });
+}
+
+/// It is the old one or the new one, as a whole, and so is what the lower device was asked for.
+fn receive_filter() {
+    let lower = Link::dummy(LOWER);
+    let link = filter::create(&lower, Some(&Filter::some()));
+    link.set_up(true).expect("a link that is up");
+    let holdings = Holdings::settled();
+    let other = Filter::new(&[OTHER_MAC, TAP2_MAC], &[[1, 0, 0x5e, 0, 0, 0xcc]]);
+    each_fault(Faults::here(), NO_MEMORY, 10, |trial| {
+        let mut message = link.message();
+        message.attributes.push(info(vec![other.attribute()]));
+        let result = trial.ask(Request::change(message));
+        let now = Filter::of(&link).expect("a filter");
+        let allowed = match result {
+            Ok(()) => vec![other.clone()],
+            Err(ENOBUFS) => vec![other.clone(), Filter::some()],
+            Err(_) => vec![Filter::some()],
+        };
+        assert!(allowed.contains(&now), "{now:?} after {result:?}");
+        filter::assert_asked(&lower, &now);
+        filter::set(&link, &Filter::some());
+        filter::assert_asked(&lower, &Filter::some());
+        holdings.assert_back();
+    });
+}
+
 fn resize() {
     const SHORT: u32 = 6;
     const LONG: u32 = 9;

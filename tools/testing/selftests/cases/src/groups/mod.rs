@@ -15,6 +15,7 @@ mod endings;
 mod faults;
 mod features;
 mod fileops;
+mod filter;
 mod gone;
 mod gso_read;
 mod gso_write;
@@ -95,6 +96,7 @@ pub const GROUPS: &[Group] = groups![
     gone,
     netlink,
     attributes,
+    filter,
     dump,
     notifications,
     sysfs,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What one of the kernel's tracepoints tells.
+//! What the kernel tells of an event: one of its tracepoints, or a call of one of its
+//! functions.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process;
 
 const INSTANCES: &str = "/sys/kernel/tracing/instances";
@@ -35,6 +37,44 @@ impl Trace {
 
     fn write(&self, file: &str, text: &str) {
         fs::write(self.instance.join(file), text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+}
+
+const PROBES: &str = "/sys/kernel/tracing/kprobe_events";
+
+/// Calls of functions, as events of one system.
+pub struct Probes {
+    system: &'static str,
+    names: Vec<&'static str>,
+}
+
+impl Probes {
+    /// Each with its name, and the function with the arguments that are told.
+    pub fn new(system: &'static str, probes: &[(&'static str, &str)]) -> Probes {
+        for (name, probe) in probes {
+            Probes::write(&format!("p:{system}/{name} {probe}"));
+        }
+        let names = probes.iter().map(|&(name, _)| name).collect();
+        Probes { system, names }
+    }
+
+    /// Whether the kernel was built for that.
+    pub fn are_possible() -> bool {
+        Path::new(PROBES).exists()
+    }
+
+    fn write(line: &str) {
+        let file = fs::OpenOptions::new().append(true).open(PROBES);
+        let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        written.unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        for name in &self.names {
+            Probes::write(&format!("-:{}/{name}", self.system));
+        }
     }
 }
 
