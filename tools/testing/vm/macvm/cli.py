@@ -74,6 +74,9 @@ def parse(args):
                         help="a program (or directory) to take along, with its libraries: as "
                         "/usr/local/bin/NAME (/root/NAME), or as NAME if that begins with /")
     parser.add_argument("--qemu-guest", action="store_true", help="take QEMU along")
+    parser.add_argument("--root", metavar="DIR",
+                        help="a whole root file system, which the machine does not change, instead of "
+                        "a small user space, e.g. what scripts/buildroot --systems prints")
     parser.add_argument("--shell", action="store_true",
                         help="a shell instead of a command, on the terminal or fed from a pipe")
     options = parser.parse_args(args)
@@ -83,6 +86,8 @@ def parse(args):
         parser.error(f"--kernel {options.kernel} has ours only: --modules rust")
     if options.icount and options.cpus not in (None, 1):
         parser.error("--icount counts on one processor only")
+    if options.root and options.qemu_guest:
+        parser.error("--qemu-guest adds to the small user space, which there is not with --root")
     options.command = command
     return options
 
@@ -144,11 +149,16 @@ def add_program(tree, spec, commands):
 def run_archive(file, options, config):
     """The part of the initramfs that is this run's own."""
     tree = userland.Tree(file)
-    tree.store("/init", GUEST / "init")
+    tree.store("/.vm/init", GUEST / "init")
     tree.store("/.vm/shell", GUEST / "shell")
     tree.cpio.data("/.vm/config", config.encode())
     tree.cpio.data("/.vm/command", f"exec {shlex.join(options.command)}\n".encode())
-    commands = userland.commands()
+    if options.root:
+        tree.store("/init", GUEST / "root")
+        commands = userland.commands_in(options.root)
+    else:
+        tree.cpio.symlink("/init", ".vm/init")
+        commands = userland.commands()
     commands.update(os.path.basename(spec.replace(":", "/")) for spec in options.program)
     for spec in options.program:
         add_program(tree, spec, commands)
@@ -167,9 +177,11 @@ def initramfs(file, options, linux, config):
         own = pathlib.Path(scratch, "own")
         with open(own, "wb") as part:
             run_archive(part, options, config)
-        for part in (
-            userland.archive(options.qemu_guest), linux.archive(variant, module_dir), own,
-        ):
+        if options.root:
+            user_space = userland.root_archive()
+        else:
+            user_space = userland.archive(options.qemu_guest)
+        for part in (user_space, linux.archive(variant, module_dir), own):
             with open(part, "rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
     file.flush()
@@ -191,6 +203,8 @@ def machine(options, linux, image, log):
     append = f"{kernel.KERNELS[options.kernel].arguments} {options.append}"
     if options.monitor:
         accel += ["-qmp", f"unix:{options.monitor},server=on,wait=off"]
+    if options.root:
+        accel += qemu.root_file_system(options.root)
     return qemu.command(boot, image, memory, append) + accel + [
         "-smp", str(cpus), "-serial", f"file:{log / 'console.log'}",
     ]
@@ -226,9 +240,18 @@ def judge(one, log, wanted):
     return FAILED if complaints else one.output.status
 
 
+def check_root(root, linux):
+    if not pathlib.Path(root, "usr/bin").is_dir():
+        raise VmError(f"--root {root}: there is no root file system (in the build root)")
+    if missing := linux.lacks_for_root():
+        raise VmError(f"--root: Linux {linux.release} has no {', '.join(missing)}")
+
+
 def run(options):
     source = kernel.KERNELS[options.kernel]
     linux = kernel.Kernel(options.tree or script(*source.tree))
+    if options.root:
+        check_root(options.root, linux)
     log = log_directory(options).resolve()
     one = attempt(options, linux, log)
     if one.stuck:

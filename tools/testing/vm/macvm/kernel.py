@@ -11,6 +11,9 @@ import typing
 from . import cache, cpio
 from .errors import VmError
 
+# What takes the host's files for the machine's own (vm --root).
+ROOT = "9p 9pnet_virtio overlay".split()
+
 # What the tests and the samples put below, beside and on top of a macvtap.
 # Those that a kernel does not have, or has built in, are left out.
 WANTED = """
@@ -18,7 +21,7 @@ WANTED = """
     dummy geneve ifb ipvlan ipvtap macvlan macvtap netdev_notifier_error_inject
     netdevsim nlmon openvswitch sch_fq sch_htb sch_ingress sch_netem sctp tap tun
     vcan veth vhost_net virtio_net vrf vxlan
-""".split()
+""".split() + ROOT
 
 
 class Source(typing.NamedTuple):
@@ -72,6 +75,15 @@ class Kernel:
             )
         self.modules = releases[0].parent
         self.release = self.modules.name
+
+    def lacks_for_root(self):
+        """The modules of ROOT that this kernel does not have."""
+        modules = set()
+        for table in ("modules.dep", "modules.builtin"):
+            if (self.modules / table).exists():
+                lines = (self.modules / table).read_text().splitlines()
+                modules.update(module_name(line.partition(":")[0]) for line in lines)
+        return [name for name in ROOT if module_name(name) not in modules]
 
     def boot_image(self):
         """The file to boot, from the cache.

@@ -38,6 +38,14 @@ def command(kernel, initramfs, memory, append):
     ]
 
 
+def root_file_system(directory):
+    """The options that show DIRECTORY to the machine, which cannot write there."""
+    return [
+        "-fsdev", f"local,id=root,path={directory},security_model=none,readonly=on",
+        "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
+    ]
+
+
 def accelerator(kernel):
     """The options that select KVM if it works here, and emulation otherwise."""
     return KVM if _kvm_works(kernel) else TCG

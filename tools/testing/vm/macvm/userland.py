@@ -2,6 +2,7 @@
 """The machine's user space: taken from the build root, small and unchanged."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -87,6 +88,11 @@ def commands():
     return {os.path.basename(path) for path in applets()} | set(PROGRAMS) | set(KMOD_NAMES)
 
 
+def commands_in(root):
+    """The names of all commands in the root file system ROOT."""
+    return {path.name for place in ("bin", "sbin") for path in pathlib.Path(root, "usr", place).iterdir()}
+
+
 def archive(qemu_guest):
     """The initramfs archive of the user space, from the cache."""
     programs = [find(name) for name in PROGRAMS + (QEMU_PROGRAMS if qemu_guest else [])]
@@ -100,11 +106,30 @@ def archive(qemu_guest):
     return cache.get(kind, name, lambda file: _write(file, programs, files))
 
 
-def _write(file, programs, files):
+def root_archive():
+    """The initramfs archive for a machine that has its user space elsewhere, from the cache."""
+    busybox = find("busybox")
+    return cache.get("root", cache.key(cache.stamp(busybox)), lambda file: _write_root(file, busybox))
+
+
+def _write_root(file, busybox):
     tree = Tree(file)
+    _merge(tree)
+    for directory in ("dev", "proc", "sys"):
+        tree.cpio.directory(directory)
+    tree.store(busybox, busybox)
+    tree.close()
+
+
+def _merge(tree):
     for directory in ("bin", "sbin", "lib", "lib64"):
         tree.cpio.directory(f"usr/{directory}")
         tree.cpio.symlink(directory, f"usr/{directory}")
+
+
+def _write(file, programs, files):
+    tree = Tree(file)
+    _merge(tree)
     for directory in ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var/lib/misc"):
         tree.cpio.directory(directory)
     tree.cpio.symlink("var/run", "/run")

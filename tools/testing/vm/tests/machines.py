@@ -167,6 +167,23 @@ class Machine(unittest.TestCase):
         self.assertIn(b"sniffer version", ran.stdout)
         self.assertTrue(ran.stdout.endswith(b"init\nshell\n"), ran.stdout)
 
+    def test_the_root_is_a_whole_one_that_does_not_change(self):
+        # The build root, in which this runs, and which has much that the machine has not.
+        mark = pathlib.Path("/usr/vm-selftest")
+        script = self.log.with_name("script.py")
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text("#!/usr/bin/python3\nprint('Python')\n")
+        script.chmod(0o755)
+        ran = self.script(
+            f"python3 {script.name} && script.py && perl -e 'print \"Perl\n\"' &&"
+            f" touch {mark} && rm /usr/bin/gcc && modprobe -a macvtap vhost_net &&"
+            " unshare --mount findmnt --noheadings --output FSTYPE /",
+            "--root", "/", "--program", f"{script}:/root/{script.name}", "--program", script,
+        )
+        self.assertEqual((ran.returncode, ran.stdout), (0, b"Python\nPython\nPerl\noverlay\n"), ran.stderr)
+        self.assertFalse(mark.exists())
+        self.assertTrue(shutil.which("gcc"))
+
     def test_the_modules_are_the_chosen_ones(self):
         # Copies of the kernel's own stand for ours: they need no build.
         own = TOP / "build/logs/selftest/modules"
@@ -203,6 +220,7 @@ class Machine(unittest.TestCase):
             ["--program", "/nowhere"],
             ["--program", str(VM)],  # the machine has no python3
             ["--modules", "rust", "--module-dir", "/nowhere"],
+            ["--root", "/nowhere"],
         ):
             with self.subTest(args):
                 ran = self.vm(*args, "--", "true")
