@@ -34,6 +34,8 @@ help:
 #:                processor does, or with MODULES=rust the helpers of ours in C
 #:   test-guest   boot a Linux guest on links of each mix of the modules, and have
 #:                TCP connections over them
+#:   test-systems run what is built around the modules, such as libvirt, with the kernel's
+#:                own modules and these, or less of it: ONLY=libvirt, MODULES=rust
 #:   bench        measure what the paths through the modules cost, in C and in ours,
 #:                in instructions: a table and a chart in build/bench
 #:   bench-check  measure some of them, and tell whether one got worse
@@ -109,6 +111,10 @@ kcsan:
 test-guest:
 	@tools/testing/selftests/run --only guest
 
+test-systems:
+	@tools/testing/selftests/run --systems $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(MODULES),--modules '$(MODULES)')
+
 bench:
 	@tools/testing/bench/bench
 
@@ -134,4 +140,4 @@ clean:
 	$(RM) -r build
 
 .PHONY: help modules install uninstall run test walk stress coverage test-model test-build test-kernels \
-	test-debug fuzz kcsan test-guest bench bench-check doc kernel-debug shell lint format clean
+	test-debug fuzz kcsan test-guest test-systems bench bench-check doc kernel-debug shell lint format clean

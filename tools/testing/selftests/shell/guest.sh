@@ -14,10 +14,10 @@
 # is why nothing here has a name by which the cases' links are deleted.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/console.sh"
 set -o pipefail
 
 CASE_SECONDS=900
-BOOT_SECONDS=240
 kernel=$(dirname "$0")/../guest/vmlinux
 work=/run/guest
 # As the statistics count a frame of a link with the usual MTU.
@@ -81,34 +81,6 @@ make_network() {
 	done
 }
 
-# hear_guest END: prints what comes from the guest's shell until a line that
-# begins with END; sets what follows in that line.
-hear_guest() {
-	local line
-
-	while IFS= read -r -t "$BOOT_SECONDS" -u 9 line; do
-		case $line in
-		"$1"*)
-			heard=${line#"$1"}
-			return
-			;;
-		"QEMU ends: "*)
-			fail "$line"
-			;;
-		esac
-		printf '%s\n' "$line"
-	done
-	fail "the guest says nothing"
-}
-
-# in_guest COMMAND: runs this line of shell in the guest; its output and status.
-# What a case before this one did not wait for ends otherwise.
-in_guest() {
-	printf '{ %s\n} </dev/null\necho "=%d $?"\n' "$1" $$ >&8
-	hear_guest "=$$ "
-	return "$heard"
-}
-
 # nic N: the options for ethN, without its backend.
 nic() {
 	echo "virtio-net-pci,netdev=n$1,mq=on,romfile=,mac=$(cat "/sys/class/net/tap$1/address")"
@@ -130,7 +102,7 @@ run_qemu() {
 		3<>"$(node_of tap0)" 4<>"$(node_of tap1)" \
 		5<>"$(node_of tap2)" 6<>"$(node_of tap2)" 8>&- 9>&- 2>"$work/qemu.log" ||
 		status=$?
-	echo "QEMU ends: $status" >&9
+	echo "$ENDS$status" >&9
 }
 
 configure_guest() {
@@ -365,7 +337,7 @@ test_ends_and_leaves_nothing() {
 	local n
 
 	echo "reboot -f" >&8
-	hear_guest "QEMU ends: "
+	hear_guest "$ENDS"
 	same "exit status of QEMU" "$heard" 0
 	for n in 0 1 2; do
 		ip link delete tap$n
