@@ -108,6 +108,19 @@ new_macvtap() {
 	ip link add link mt-lower name mt-tap type macvtap "$@"
 }
 
+# new_peer: the device as new_lower makes it, with a host behind it: the namespace
+# "mt-peer", where its other end mt-peer0 has the address 192.0.2.1.
+new_peer() {
+	ip netns add mt-peer
+	ip link add mt-lower up type veth peer name mt-peer0 netns mt-peer
+	ip -n mt-peer link set mt-peer0 up
+	ip -n mt-peer address add 192.0.2.1/24 dev mt-peer0
+}
+
+in_peer() {
+	ip netns exec mt-peer "$@"
+}
+
 # silence LINK [NAMESPACE]: it sends nothing by itself.
 silence() {
 	echo 1 | ${2:+ip netns exec "$2"} tee "/proc/sys/net/ipv6/conf/$1/disable_ipv6" >/dev/null

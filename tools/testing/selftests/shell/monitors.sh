@@ -8,59 +8,15 @@
 #   dnsmasq on mt-peer0 <-> mt-lower <- mt-tap <- /dev/tapN <- QEMU <- iPXE
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pxe.sh"
 set -o pipefail
 
-# The guest boots, emulated twice over.
 CASE_SECONDS=240
-BOOT_SECONDS=120
 
-work=/run/monitors
 # How long QEMU is watched, and how much of that it may spend without the guest: it
 # would be all of it if it polled without end. In seconds, and in ticks of 10 ms.
 WATCHED=10
 BUSY=300
-
-make_network() {
-	ip netns add mt-peer
-	ip link add mt-lower up type veth peer name mt-peer0 netns mt-peer
-	ip -n mt-peer link set mt-peer0 up
-	ip -n mt-peer address add 192.0.2.1/24 dev mt-peer0
-	new_macvtap mode bridge
-	ip link set mt-tap up
-}
-
-# The guest's firmware loads a script, and then does nothing with its link up.
-serve() {
-	mkdir -p "$work/tftp"
-	printf '#!ipxe\n:again\nsleep 1\ngoto again\n' >"$work/tftp/idle.ipxe"
-	ip netns exec mt-peer dnsmasq --conf-file=/dev/null --user=root --group=root \
-		--pid-file="$work/dnsmasq.pid" --log-facility="$work/dnsmasq.log" --port=0 \
-		--no-ping --interface=mt-peer0 --bind-interfaces --dhcp-authoritative \
-		--dhcp-range=192.0.2.100,192.0.2.150 --dhcp-leasefile="$work/leases" \
-		--dhcp-boot=idle.ipxe --enable-tftp --tftp-root="$work/tftp"
-}
-
-# start_qemu [OPTIONS OF THE NETDEV]: its monitor is on 8 and 9.
-start_qemu() {
-	mkfifo "$work/monitor.in" "$work/monitor.out"
-	exec 8<>"$work/monitor.in" 9<>"$work/monitor.out"
-	qemu-system-x86_64 -accel tcg -m 64 -nodefaults -nographic \
-		-name mt,debug-threads=on -monitor "pipe:$work/monitor" \
-		-netdev "tap,id=n0,fd=3${1:-}" \
-		-device "virtio-net-pci,netdev=n0,mac=$(cat /sys/class/net/mt-tap/address)" \
-		3<>"$(node_of mt-tap)" 8>&- 9>&- >"$work/qemu.log" 2>&1 &
-	qemu=$!
-}
-
-wait_for_guest() {
-	local end=$((SECONDS + BOOT_SECONDS))
-
-	until grep -qs "sent .*/idle.ipxe" "$work/dnsmasq.log"; do
-		[ "$SECONDS" -lt "$end" ] || fail "the guest did not load its script"
-		[ -e "/proc/$qemu" ] || fail "QEMU has ended: $(cat "$work/qemu.log")"
-		sleep 0.2
-	done
-}
 
 # monitor COMMAND: tells QEMU to do it.
 monitor() {
@@ -103,21 +59,11 @@ assert_idle() {
 	[ "$spent" -lt "$BUSY" ] || fail "QEMU is busy $1: $spent ticks in $WATCHED s"
 }
 
-clean_up_monitors() {
-	local status=$?
-
-	set +e
-	[ -z "${qemu:-}" ] || kill -KILL "$qemu" 2>/dev/null
-	[ ! -e "$work/dnsmasq.pid" ] || kill "$(cat "$work/dnsmasq.pid")"
-	[ "$status" = 0 ] || sed 's/^/  /' "$work/qemu.log"
-	rm -rf "$work"
-	(exit "$status")
-	clean_up
-}
-
 bring_up() {
-	make_network
-	serve
+	new_peer
+	new_macvtap mode bridge
+	ip link set mt-tap up
+	serve mt-peer0
 	start_qemu "$@"
 	wait_for_guest
 	assert_runs
@@ -126,7 +72,7 @@ bring_up() {
 # survives [OPTIONS OF THE NETDEV]: QEMU and its guest go on without the link, also
 # when the guest starts anew and its device with it.
 survives() {
-	trap clean_up_monitors EXIT
+	trap clean_up_pxe EXIT
 	mkdir "$work"
 	bring_up "$@"
 	assert_idle "with the link"

@@ -36,19 +36,6 @@ make_initramfs() {
 	(cd "$root" && find . | busybox cpio -o -H newc >"$work/initramfs") 2>/dev/null
 }
 
-in_peer() {
-	ip netns exec mt-peer "$@"
-}
-
-make_network() {
-	ip netns add mt-peer
-	ip link add mt-lower up type veth peer name mt-peer0 netns mt-peer
-	ip -n mt-peer link set mt-peer0 up
-	ip -n mt-peer address add 192.0.2.1/24 dev mt-peer0
-	new_macvtap mode bridge
-	ip link set mt-tap up
-}
-
 # run_uml NIC: with this network card.
 run_uml() {
 	local status=0
@@ -105,7 +92,9 @@ set_up() {
 	mkdir "$work"
 	modprobe tun
 	make_initramfs
-	make_network
+	new_peer
+	new_macvtap mode bridge
+	ip link set mt-tap up
 }
 
 get_file() {
