@@ -196,7 +196,7 @@ def machine(options, linux, image, log):
         accel = ["-accel", "tcg", "-cpu", "max", "-icount", "shift=0"]
         cpus = 1
     else:
-        accel = qemu.accelerator(boot)
+        accel = list(qemu.accelerator(boot))
         cpus = options.cpus or 2
     much = options.qemu_guest or options.kernel in ("debug", "kcsan")
     memory = options.memory or (1024 if much else 512)
