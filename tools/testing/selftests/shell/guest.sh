@@ -28,36 +28,19 @@ addresses() {
 	echo "198.18.$1.$2" "2001:db8:$1::$2"
 }
 
-# The user space of the guest: some of what is here, and a shell for this test on
-# the second serial port.
+# The user space of the guest: some of what is here. Its shell is on the second
+# serial port.
 make_initramfs() {
 	local root=$work/root file
 
-	mkdir -p "$root"/{bin,dev,lib,proc,srv,sys,tmp}
-	ln -s lib "$root/lib64"
-	for file in busybox ethtool iperf3; do
-		cp "$(command -v "$file")" "$root/bin/"
-	done
+	make_root ttyS1
 	for file in ethtool iperf3; do
+		cp "$(command -v "$file")" "$root/bin/"
 		/lib64/ld-linux-x86-64.so.2 --list "$root/bin/$file"
 	done | grep -o '/lib[^ ]*' | sort -u | xargs -I{} cp {} "$root/lib/"
 	# What ends a thread, and so iperf3's.
 	cp /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/"
-	cat >"$root/init" <<-'INIT'
-		#!/bin/busybox sh
-		/bin/busybox --install -s /bin
-		mount -t devtmpfs dev /dev
-		mount -t proc proc /proc
-		mount -t sysfs sys /sys
-		mount -t tmpfs tmp /tmp
-		exec </dev/ttyS1 >/dev/ttyS1 2>&1
-		stty raw -echo
-		echo up
-		# With a terminal, it would prompt.
-		sh 2>&1 | cat
-	INIT
-	chmod +x "$root/init"
-	(cd "$root" && find . | busybox cpio -o -H newc >"$work/initramfs") 2>/dev/null
+	pack_root
 }
 
 in_peer() {
@@ -133,9 +116,7 @@ set_up() {
 	mkdir "$work"
 	make_initramfs
 	make_network
-	mkfifo "$work/shell.in" "$work/shell.out"
-	# Both ways, so as not to wait for the other side.
-	exec 8<>"$work/shell.in" 9<>"$work/shell.out"
+	open_console
 	run_qemu &
 	hear_guest up
 	configure_guest

@@ -26,6 +26,7 @@ start_switch() {
 clean_up_switch() {
 	local status=$?
 
+	set +e
 	[ "$status" = 0 ] || ovs-ofctl dump-flows mt-switch
 	ovs-vsctl --if-exists del-br mt-switch
 	control stop
@@ -48,11 +49,10 @@ hairpin() {
 
 # frame TO FROM TEXT: behind an empty virtio-net header, of a type for experiments.
 frame() {
-	local bytes
+	local bytes=:$1:$2:88:b5
 
-	bytes=$(sed 's/:\{0,1\}\(..\)/\\x\1/g' <<<"$1:$2:88:b5")
-	printf "%0.s\\\\x00" {1..10}
-	printf '%s%-46s' "$bytes" "$3"
+	printf '%0.s\\x00' {1..10}
+	printf '%s%-46s' "${bytes//:/\\x}" "$3"
 }
 
 # sent_and_received TEXT: what mt-tap2, on descriptor 4, gets within two seconds if

@@ -14,28 +14,6 @@ set -o pipefail
 CASE_SECONDS=300
 work=/run/uml
 
-# The user space of the guest, with a shell for this test on its second console.
-make_initramfs() {
-	local root=$work/root
-
-	mkdir -p "$root"/{bin,dev,proc,srv}
-	cp "$(command -v busybox)" "$root/bin/"
-	cat >"$root/init" <<-'INIT'
-		#!/bin/busybox sh
-		/bin/busybox --install -s /bin
-		mount -t devtmpfs dev /dev
-		mount -t proc proc /proc
-		cat /dev/tty2 >/dev/null &
-		exec </dev/tty1 >/dev/tty1 2>&1
-		stty raw -echo
-		echo up
-		# With a terminal, it would prompt.
-		sh 2>&1 | cat
-	INIT
-	chmod +x "$root/init"
-	(cd "$root" && find . | busybox cpio -o -H newc >"$work/initramfs") 2>/dev/null
-}
-
 # run_uml NIC: with this network card.
 run_uml() {
 	local status=0
@@ -63,12 +41,12 @@ knock() {
 
 # start_uml NIC LINK: until the guest's LINK is up and has an address.
 start_uml() {
-	mkfifo "$work/shell.in" "$work/shell.out" "$work/knocks"
-	# Both ways, so as not to wait for the other side.
-	exec 8<>"$work/shell.in" 9<>"$work/shell.out"
+	open_console
+	mkfifo "$work/knocks"
 	run_uml "$1" &
 	uml=$!
 	hear_guest up
+	in_guest "cat /dev/tty2 >/dev/null &"
 	knock 8>&- 9>&- &
 	knocker=$!
 	in_guest "ip link set $2 up && ip address add 192.0.2.2/24 dev $2"
@@ -91,7 +69,8 @@ set_up() {
 	trap clean_up_uml EXIT
 	mkdir "$work"
 	modprobe tun
-	make_initramfs
+	make_root tty1
+	pack_root
 	new_peer
 	new_macvtap mode bridge
 	ip link set mt-tap up
