@@ -42,6 +42,7 @@ mod sctp;
 mod statistics;
 mod stress;
 mod sysfs;
+mod topology;
 mod transport;
 mod unprivileged;
 pub mod vhost;
@@ -89,6 +90,7 @@ pub const GROUPS: &[Group] = groups![
     statistics,
     drops,
     modes,
+    topology,
     fileops,
     minors,
     netns,

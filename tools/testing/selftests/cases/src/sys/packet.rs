@@ -24,6 +24,9 @@ pub struct Received {
     pub header: VnetHeader,
     /// With its VLAN tag, which the kernel takes out and reports aside.
     pub frame: Vec<u8>,
+    /// The index of the link whose frame it is: not the socket's, if the kernel has
+    /// handed it on to one on top of that.
+    pub link: u32,
 }
 
 /// Every frame has a virtio-net header here, in both directions.
@@ -110,8 +113,12 @@ impl PacketSocket {
         let mut buffer = self.buffer.borrow_mut();
         let mut control = [0u64; 16];
         let mut vector = [IoSliceMut::new(&mut buffer)];
+        // SAFETY: All zeroes are a valid address.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
         // SAFETY: All zeroes are a valid message header.
         let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        message.msg_name = (&raw mut address).cast();
+        message.msg_namelen = mem::size_of_val(&address) as libc::socklen_t;
         message.msg_iov = vector.as_mut_ptr().cast();
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
@@ -125,7 +132,12 @@ impl PacketSocket {
         if let Some(tag) = tag {
             frame.splice(12..12, tag);
         }
-        Ok(Received { header, frame })
+        let link = address.sll_ifindex as u32;
+        Ok(Received {
+            header,
+            frame,
+            link,
+        })
     }
 
     #[track_caller]
