@@ -37,9 +37,11 @@ mod queues;
 mod races;
 mod read;
 mod receive;
+mod samples;
 pub mod scale;
 mod sctp;
 mod statistics;
+mod stream;
 mod stress;
 mod sysfs;
 mod topology;
@@ -104,6 +106,8 @@ pub const GROUPS: &[Group] = groups![
     sysfs,
     vhost,
     vhost_soak,
+    samples,
+    stream,
     scale,
     stress,
     faults,

@@ -25,6 +25,7 @@ pub mod process;
 pub mod rcu;
 pub mod release;
 pub mod ring;
+pub mod sample;
 pub mod sctp;
 pub mod tap;
 pub mod trace;
