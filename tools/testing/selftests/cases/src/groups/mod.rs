@@ -9,6 +9,7 @@ mod attributes;
 mod calls;
 mod changes;
 mod checksum;
+mod containers;
 mod drops;
 mod dump;
 mod endings;
@@ -96,6 +97,7 @@ pub const GROUPS: &[Group] = groups![
     fileops,
     minors,
     netns,
+    containers,
     changes,
     gone,
     netlink,

@@ -9,15 +9,17 @@ use std::path::Path;
 use nix::errno::Errno::{self, EACCES, EBADF, EEXIST, EINVAL, ENOTDIR, EROFS};
 use nix::fcntl::{open, OFlag};
 use nix::mount::{mount, MsFlags};
+use nix::poll::PollFlags;
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::stat::{mknod, Mode, SFlag};
 
 use crate::cases;
 use crate::driver::Driver;
+use crate::frame;
 use crate::ktap::Case;
 use crate::setup::{Lone, Wire};
-use crate::sys::pass;
 use crate::sys::tap::Tap;
+use crate::sys::{pass, process, wait};
 
 /// Flags of open(), and its result.
 #[rustfmt::skip]
@@ -43,6 +45,7 @@ pub fn cases(_: Driver) -> Vec<Case> {
         through_proc,
         path_only,
         passed_over_a_socket,
+        passed_by_a_program_that_ends,
         stat_of_the_file,
         mode_and_owner_of_the_node,
         in_a_chroot,
@@ -114,6 +117,54 @@ fn passed_over_a_socket() {
         .set_number(libc::TUNSETVNETHDRSZ, 10)
         .expect("a size");
     wire.assert_both_ways(&passed);
+}
+
+/// As cloud-hypervisor gets all queues of a card, by its API: in one message, from somebody
+/// who has opened and set them up, and is gone when they are used.
+fn passed_by_a_program_that_ends() {
+    const QUEUES: usize = 4;
+    let wire = Wire::new();
+    let (near, far) = pass::sockets();
+    process::in_child(
+        || {
+            let taps: Vec<_> = (0..QUEUES).map(|_| Tap::open(&wire.link)).collect();
+            taps.iter().for_each(Tap::set_bare);
+            pass::send(&near, &taps.iter().collect::<Vec<_>>());
+        },
+        |_| (),
+    );
+    let taps: Vec<Tap> = pass::receive(&far).into_iter().map(Tap::from).collect();
+    assert_eq!(taps.len(), QUEUES);
+    for length in 60..100 {
+        let frame = frame::outgoing(length);
+        for tap in &taps {
+            assert_eq!(tap.write(&frame), Ok(length));
+            frame::assert_same(&wire.peer.receive().frame, &frame);
+        }
+        // One of them gets it: which, the kernel decides for each flow.
+        let frame = frame::incoming(length);
+        wire.peer.send(&frame);
+        wait::until("the frame to arrive", || {
+            let waits = |tap| !wait::events_now(tap, PollFlags::POLLIN).is_empty();
+            taps.iter().any(waits)
+        });
+        let mut buffer = [0; 200];
+        let got: Vec<_> = taps
+            .iter()
+            .filter_map(|tap| tap.read(&mut buffer).ok())
+            .collect();
+        assert_eq!(got, [length]);
+        frame::assert_same(&buffer[..length], &frame);
+    }
+    for (left, tap) in taps.into_iter().enumerate() {
+        tap.set_queue(libc::IFF_DETACH_QUEUE)
+            .expect("a queue of the link");
+        assert_eq!(
+            tap.set_queue(libc::IFF_ATTACH_QUEUE),
+            Ok(()),
+            "{left} closed"
+        );
+    }
 }
 
 fn stat_of_the_file() {

@@ -8,6 +8,7 @@ pub mod call;
 pub mod cgroup;
 pub mod clock;
 pub mod compat;
+pub mod container;
 pub mod drops;
 pub mod ethtool;
 pub mod fault;
