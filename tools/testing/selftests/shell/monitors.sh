@@ -18,11 +18,6 @@ CASE_SECONDS=240
 WATCHED=10
 BUSY=300
 
-# monitor COMMAND: tells QEMU to do it.
-monitor() {
-	echo "$1" >&8
-}
-
 # The guest is not stopped, and QEMU answers.
 assert_runs() {
 	local line

@@ -22,17 +22,25 @@ serve() {
 		--dhcp-boot=idle.ipxe --enable-tftp --tftp-root="$work/tftp"
 }
 
-# start_qemu [OPTIONS OF THE NETDEV]: with mt-tap for its guest, and its monitor on
-# 8 and 9.
-start_qemu() {
+# run_qemu NETDEV: with the address of mt-tap for its guest, and its monitor on 8 and 9.
+run_qemu() {
 	mkfifo "$work/monitor.in" "$work/monitor.out"
 	exec 8<>"$work/monitor.in" 9<>"$work/monitor.out"
 	qemu-system-x86_64 -accel tcg -m 64 -nodefaults -nographic \
-		-name mt,debug-threads=on -monitor "pipe:$work/monitor" \
-		-netdev "tap,id=n0,fd=3${1:-}" \
+		-name mt,debug-threads=on -monitor "pipe:$work/monitor" -netdev "$1" \
 		-device "virtio-net-pci,netdev=n0,mac=$(cat /sys/class/net/mt-tap/address)" \
-		3<>"$(node_of mt-tap)" 8>&- 9>&- >"$work/qemu.log" 2>&1 &
+		8>&- 9>&- >"$work/qemu.log" 2>&1 &
 	qemu=$!
+}
+
+# start_qemu [OPTIONS OF THE NETDEV]: with mt-tap for its guest.
+start_qemu() {
+	run_qemu "tap,id=n0,fd=3${1:-}" 3<>"$(node_of mt-tap)"
+}
+
+# monitor COMMAND: tells QEMU to do it.
+monitor() {
+	echo "$1" >&8
 }
 
 # wait_for_guest: that the process $qemu runs.
