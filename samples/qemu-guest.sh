@@ -4,7 +4,7 @@
 # A QEMU guest on a macvtap, step by step: what an operator types, with what the
 # machine answers.
 #
-#   samples/qemu-guest.sh [--vhost]
+#   samples/qemu-guest.sh [--vhost] [--queues N]
 #
 # Run it as root, on any machine that has the modules, iproute2, kmod, dnsmasq
 # and qemu-system-x86_64 with its iPXE ROMs. It touches nothing that exists:
@@ -16,7 +16,7 @@
 # The second one has it print a random token that only that file holds. The exit
 # status is 0 only if the token appeared on the guest's console.
 #
-#   --vhost	the kernel (vhost-net) moves the packets instead of QEMU
+# The guest is started by qemu-macvtap.sh, which says what the options mean.
 
 set -euo pipefail
 shopt -s extglob
@@ -31,8 +31,9 @@ seconds=120	# for the guest to boot, even emulated twice over
 work=
 dnsmasq=
 qemu=
-netdev=
+queues=1
 modules=(macvtap)
+start=("${BASH_SOURCE%/*}/qemu-macvtap.sh")
 
 die() {
 	printf '%s: error: %s\n' "${0##*/}" "$1" >&2
@@ -107,11 +108,16 @@ wait_for() {
 while [ $# -gt 0 ]; do
 	case $1 in
 	--vhost)
-		netdev=,vhost=on,vhostforce=on
 		modules+=(vhost_net)
+		start+=(--vhost)
+		;;
+	--queues)
+		queues=${2:?"so many queues"}
+		start+=(--queues "$queues")
+		shift
 		;;
 	*)
-		die "usage: samples/qemu-guest.sh [--vhost]"
+		die "usage: samples/qemu-guest.sh [--vhost] [--queues N]"
 		;;
 	esac
 	shift
@@ -192,11 +198,9 @@ else
 fi
 
 say "The guest, on the open device. Its console:"
-command=(qemu-system-x86_64 -accel tcg -m 64 -nodefaults -nographic -no-reboot -serial stdio
-	-netdev "tap,id=n0,fd=3$netdev"
-	-device "virtio-net-pci,netdev=n0,mac=$mac,bootindex=0")
-printf '# %s 3<>%s\n' "${command[*]}" "$node"
-exec 4< <(exec "${command[@]}" 3<>"$node" 2>&1 </dev/null)
+command=("${start[@]}" "$link" -accel tcg -m 64 -nodefaults -nographic -no-reboot -serial stdio)
+printf '# %s\n' "${command[*]}"
+exec 4< <(exec "${command[@]}" 2>&1 </dev/null)
 qemu=$!
 seen=
 address=
@@ -235,8 +239,13 @@ for counter in rx_packets tx_packets rx_bytes tx_bytes; do
 		die "the link did not count: $counter is 0"
 done
 run lsmod
-[ -z "$netdev" ] || run_pipe "cat /proc/$qemu/task/*/comm | grep '^vhost-'" ||
-	die "the guest runs without vhost-net"
+if [[ ${modules[*]} == *vhost_net* ]]; then
+	run_pipe "cat /proc/$qemu/task/*/comm | grep '^vhost-'" || die "the guest runs without vhost-net"
+fi
+run_pipe "ls -l /proc/$qemu/fd | grep $node\$"
+files=(/proc/"$qemu"/fd/*)
+opened=$(readlink "${files[@]}" | grep -c "^$node\$") || :
+[ "$opened" = "$queues" ] || die "QEMU has $opened queues"
 
 trap - EXIT
 tear_down || die "not everything could be taken away again"
