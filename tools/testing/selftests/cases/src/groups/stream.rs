@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use netlink_packet_route::link::MacVtapMode;
 use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::cases;
 use crate::driver::Driver;
@@ -31,6 +32,7 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         to_the_socket_byte_by_byte,
         from_the_socket_in_pieces,
         bursts_both_ways,
+        long_frames_in_pieces,
         offloads_are_resolved,
         slow_socket,
         slow_link,
@@ -59,7 +61,10 @@ struct Relay {
 
 impl Relay {
     fn new() -> Relay {
-        let wire = Wire::new();
+        Relay::on(Wire::new())
+    }
+
+    fn on(wire: Wire) -> Relay {
         let _ = fs::remove_file(SOCKET);
         let listener = UnixListener::bind(SOCKET).expect("a socket");
         let program = Sample::start(PROGRAM, &[TAP, "--connect", SOCKET]);
@@ -162,8 +167,8 @@ fn from_the_socket_in_pieces() {
 
 /// As much as the ring holds, again and again, while as much goes the other way.
 fn bursts_both_ways() {
-    const ROUNDS: usize = 5;
-    const BURST: usize = 400;
+    const ROUNDS: usize = 3;
+    const BURST: usize = 300;
 
     let mut relay = Relay::new();
     let bytes: Vec<_> = (0..ROUNDS * BURST)
@@ -186,6 +191,21 @@ fn bursts_both_ways() {
     }
     relay.wire.peer.assert_empty();
     assert_eq!(relay.wire.link.statistics().rx_dropped, 0);
+}
+
+/// The socket takes less than a frame at once.
+fn long_frames_in_pieces() {
+    let mut relay = Relay::on(Wire::jumbo());
+    let socket = relay.program.file("socket:");
+    setsockopt(&socket, sockopt::SndBuf, &1).expect("the shortest send buffer");
+    for length in [2000, 5000, 20_000, 65_000] {
+        let frame = frame::incoming(length);
+        relay.wire.peer.send(&frame);
+        frame::assert_same(&relay.receive(), &frame);
+        let frame = frame::outgoing(length);
+        relay.send(&frame);
+        frame::assert_same(&relay.wire.peer.receive().frame, &frame);
+    }
 }
 
 /// There is no header that would tell what is left to do.

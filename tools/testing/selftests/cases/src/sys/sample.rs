@@ -53,9 +53,14 @@ impl Sample {
 
     /// Its queue, once it has one, as this process sees it.
     pub fn queue(&self) -> Tap {
+        Tap::from(self.file("/dev/tap"))
+    }
+
+    /// A file that it has, once it has it, by how its path or name begins.
+    pub fn file(&self, target: &str) -> OwnedFd {
         let mut found = None;
-        wait::until("a sample to open its queue", || {
-            found = self.file_of_a_node();
+        wait::until("a sample to open its file", || {
+            found = self.find_file(target);
             found.is_some()
         });
         let file = found.expect("its descriptor");
@@ -67,16 +72,16 @@ impl Sample {
         };
         let file = Errno::result(file).expect("pidfd_getfd") as RawFd;
         // SAFETY: The descriptor is new and nobody else's.
-        Tap::from(unsafe { OwnedFd::from_raw_fd(file) })
+        unsafe { OwnedFd::from_raw_fd(file) }
     }
 
-    fn file_of_a_node(&self) -> Option<RawFd> {
+    fn find_file(&self, target: &str) -> Option<RawFd> {
         let files = fs::read_dir(format!("/proc/{}/fd", self.0.id())).ok()?;
-        let node = files.flatten().find(|file| {
-            let target = fs::read_link(file.path());
-            target.is_ok_and(|target| target.to_string_lossy().starts_with("/dev/tap"))
+        let file = files.flatten().find(|file| {
+            let path = fs::read_link(file.path());
+            path.is_ok_and(|path| path.to_string_lossy().starts_with(target))
         });
-        node?.file_name().to_str()?.parse().ok()
+        file?.file_name().to_str()?.parse().ok()
     }
 }
 
