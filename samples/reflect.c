@@ -3,7 +3,7 @@
  * Sends every frame that a macvtap link gets back to its sender: the least that a
  * program does to read and write frames.
  *
- *	cc -o reflect reflect.c
+ *	cc reflect.c -o reflect
  *	ip link add link eth0 name macvtap0 type macvtap mode bridge
  *	ip link set macvtap0 up
  *	./reflect /dev/tap$(cat /sys/class/net/macvtap0/ifindex)
