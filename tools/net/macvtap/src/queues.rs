@@ -72,10 +72,13 @@ impl OpenDevices {
             // It may be hidden altogether.
             complete: Path::new("/proc/1").exists(),
         };
+        let own = std::process::id() as i32;
         for process in fs::read_dir("/proc")? {
             let process = process?;
-            if let Some(pid) = number(&process.file_name()) {
-                found.look_at(pid, &process.path());
+            match number(&process.file_name()) {
+                // What it has inherited, its parent has open as well.
+                Some(pid) if pid != own => found.look_at(pid, &process.path()),
+                _ => {}
             }
         }
         Ok(found)
