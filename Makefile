@@ -46,6 +46,10 @@ help:
 #:   install      install the modules for the running kernel, or that of KDIR,
 #:                and the udev rule: below DESTDIR or INSTALL_MOD_PATH, if given
 #:   uninstall    remove what install installed
+#:   tool         build the command macvtap, its manual pages and completions, below
+#:                build/tool
+#:   install-tool install them, below /usr/local, or PREFIX, in DESTDIR if given;
+#:                uninstall-tool removes them
 #:   shell        a shell in a test machine with the modules loaded
 #:   lint         check formatting, run clippy, checkpatch and shellcheck, and look
 #:                for panics and for unsafe code without a reason
@@ -71,6 +75,15 @@ install:
 
 uninstall:
 	@scripts/install-modules --remove $(if $(KDIR),--kdir '$(KDIR)')
+
+tool:
+	@scripts/build-tool
+
+install-tool:
+	@scripts/install-tool
+
+uninstall-tool:
+	@scripts/install-tool --remove
 
 run:
 	@tools/testing/vm/demo
@@ -139,5 +152,6 @@ format:
 clean:
 	$(RM) -r build
 
-.PHONY: help modules install uninstall run test walk stress coverage test-model test-build test-kernels \
-	test-debug fuzz kcsan test-guest test-systems bench bench-check doc kernel-debug shell lint format clean
+.PHONY: help modules install uninstall tool install-tool uninstall-tool run test walk stress coverage \
+	test-model test-build test-kernels test-debug fuzz kcsan test-guest test-systems bench bench-check doc \
+	kernel-debug shell lint format clean
