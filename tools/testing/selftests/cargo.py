@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds programs that run in the test machines, or report what they found."""
+"""Builds programs that run in the test machines, or report what they found; tests such."""
 
 import fcntl
 import os
@@ -26,3 +26,11 @@ def build(crate, program, destination):
         )
         shutil.copy(target / "release" / program, destination)
     return pathlib.Path(destination, program)
+
+
+def test_command(crate):
+    """What runs the crate's own tests, while nobody else builds in the directory."""
+    cache = pathlib.Path(os.environ["MACVTAP_CACHE"])
+    return ["flock", cache / "cargo-target.lock", "env", f"MACVTAP_CHECKOUT={TOP}",
+            "cargo", "test", "--quiet", "--locked", "--manifest-path", crate / "Cargo.toml",
+            "--target-dir", cache / "cargo-target"]

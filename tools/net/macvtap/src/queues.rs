@@ -227,23 +227,30 @@ mod tests {
     #[test]
     fn no_order_is_no_harm() {
         let descriptors: Vec<Descriptor> = (0..50).map(|number| descriptor(1, number)).collect();
-        assert!(different(&descriptors, |_, _| Ordering::Greater) <= 50);
+        assert_eq!(different(&descriptors, |_, _| Ordering::Greater), 50);
     }
 
     #[test]
-    fn devices_that_this_process_has_open() {
+    fn the_number_of_a_device() {
         let file = File::open("/dev/null").unwrap();
-        let device = character_device(
-            Path::new("/proc/self/fd")
-                .join(file.as_raw_fd().to_string())
-                .as_path(),
-        );
-        assert_eq!(device, Some(makedev(1, 3)));
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        assert_eq!(character_device(Path::new(&path)), Some(makedev(1, 3)));
+    }
+
+    #[test]
+    fn devices_that_a_process_has_open() {
+        let mut child = process::Command::new("sleep")
+            .arg("60")
+            .stdin(process::Stdio::null())
+            .spawn()
+            .unwrap();
         let queues = OpenDevices::look().unwrap().queues(makedev(1, 3));
-        let pid = process::id() as i32;
-        let own = queues.users.iter().find(|user| user.pid == pid).unwrap();
-        assert!(own.queues >= 1);
-        assert!(queues.open >= own.queues);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let user = |pid: u32| queues.users.iter().find(|user| user.pid == pid as i32);
+        assert!(user(child.id()).unwrap().queues >= 1);
+        assert!(queues.open >= 1);
+        assert!(user(process::id()).is_none());
     }
 
     #[test]
