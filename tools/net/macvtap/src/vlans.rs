@@ -43,7 +43,7 @@ impl Vlans {
     }
 
     fn ids(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..4096).filter(|id| self.0[usize::from(id / 8)] & 1 << (id % 8) != 0)
+        (0..4096).filter(|id| self.0[usize::from(id / 8)] & (1 << (id % 8)) != 0)
     }
 }
 
