@@ -390,19 +390,83 @@ test_filter_is_for_root() {
 	ends 4 as_nobody macvtap filter set mt-tap
 }
 
-# A driver that does not know them says nothing.
-test_driver_without_filters() {
-	local mode
+# Whether the macvtap.ko that is loaded has receive filters.
+has_filters() {
+	[ "$MODULES" = rust ] || [ "$MODULES" = rust-macvtap ]
+}
+
+# A driver that does not know them says nothing when it is asked to set one.
+not_supported() {
+	refused "the macvtap driver that is loaded has no receive filters: load the one in Rust" \
+		macvtap filter set mt-tap "$@"
+	ends 5 macvtap filter set mt-tap "$@"
+	same "filter" "$(macvtap filter show mt-tap)" "mt-tap has no receive filter"
+}
+
+test_filter() {
+	local parts=(--unicast 52:54:00:00:00:02 --unicast 52:54:00:00:00:01 --allmulti
+		--multicast 01:00:5e:00:00:01 --vlan 1-10 --vlan 12)
 
 	new_lower
-	for mode in passthru bridge; do
-		new_link mt-tap "$MAC" mode "$mode"
-		refused "the macvtap driver that is loaded has no receive filters: load the one in Rust" \
-			macvtap filter set mt-tap --unicast 52:54:00:00:00:01 --vlan 1-10
-		ends 5 macvtap filter set mt-tap
-		same "filter" "$(macvtap filter show mt-tap)" "mt-tap has no receive filter"
-		ip link delete mt-tap
+	new_link mt-tap "$MAC" mode passthru
+	ip link set mt-tap up
+	if ! has_filters; then
+		not_supported "${parts[@]}"
+		return
+	fi
+	macvtap filter set mt-tap "${parts[@]}"
+	same "filter" "$(macvtap filter show mt-tap)" "mt-tap
+  flags      allmulti
+  unicast    52:54:00:00:00:01, 52:54:00:00:00:02
+  multicast  01:00:5e:00:00:01
+  VLANs      1-10, 12"
+	contains "$(bridge fdb show dev mt-lower)" "52:54:00:00:00:01"
+	# All of it is replaced.
+	macvtap filter set mt-tap --promisc --vlan 4094
+	same "JSON" "$(macvtap filter show mt-tap --json)" '{"link":"mt-tap","filter":{'\
+'"promisc":true,"allmulti":false,"unicast":[],"multicast":[],"vlans":[4094]}}'
+	# A filter with nothing in it is one.
+	macvtap filter set mt-tap
+	same "filter" "$(macvtap filter show mt-tap | tr -s ' ')" "mt-tap
+ flags none
+ unicast none
+ multicast none
+ VLANs none"
+	contains "$(ip -d link show mt-lower)" "promiscuity 0 "
+	same "output" "$(macvtap filter clear mt-tap)" ""
+	same "filter" "$(macvtap filter show mt-tap)" "mt-tap has no receive filter"
+	contains "$(ip -d link show mt-lower)" "promiscuity 1 "
+}
+
+test_filter_of_another_mode() {
+	new_lower
+	new_link mt-tap "$MAC" mode bridge
+	if ! has_filters; then
+		not_supported --vlan 1
+		return
+	fi
+	refused "cannot set the receive filter of mt-tap: Operation not supported: Only links in mode passthru have a receive filter" \
+		macvtap filter set mt-tap --vlan 1
+}
+
+test_filter_that_is_too_long() {
+	local i parts=()
+
+	new_lower
+	new_link mt-tap "$MAC" mode passthru
+	for i in {1..512}; do
+		parts+=(--unicast "02:01:00:00:$(printf %02x:%02x $((i >> 8)) $((i & 255)))")
 	done
+	if ! has_filters; then
+		not_supported "${parts[@]}"
+		return
+	fi
+	macvtap filter set mt-tap "${parts[@]}"
+	same "addresses" "$(macvtap filter show mt-tap --json | grep -o 02:01 | wc -l)" 512
+	refused "Too many addresses in the receive filter" \
+		macvtap filter set mt-tap "${parts[@]}" --unicast 02:02:00:00:00:00
+	# What was set before stays.
+	same "addresses" "$(macvtap filter show mt-tap --json | grep -o 02:01 | wc -l)" 512
 }
 
 run_cases "$@"
