@@ -11,7 +11,7 @@
 . "$(dirname "$0")/pxe.sh"
 set -o pipefail
 
-CASE_SECONDS=240
+CASE_SECONDS=480
 
 # How long QEMU is watched, and how much of that it may spend without the guest: it
 # would be all of it if it polled without end. In seconds, and in ticks of 10 ms.

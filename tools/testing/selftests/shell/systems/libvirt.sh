@@ -16,14 +16,14 @@
 . "$(dirname "$0")/../pxe.sh"
 set -o pipefail
 
-CASE_SECONDS=300
+CASE_SECONDS=600
 kernel=$(dirname "$0")/../../guest/vmlinux
 log=/var/log/libvirt/qemu/mt.log
 mac=52:54:00:12:34:56
 
 set_up() {
-	modprobe -a vhost_net
-	modprobe kvm_amd || modprobe kvm_intel
+	modprobe vhost_net
+	load_kvm
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	# It tells who may use KVM.
 	(exec -a systemd-udevd udevadm --daemon)
@@ -227,6 +227,41 @@ test_daemon_restarts() {
 
 no_daemon() {
 	! pgrep -x libvirtd >/dev/null
+}
+
+absent_link() {
+	[ ! -e "/sys/class/net/$1" ]
+}
+
+# plug MODE DRIVER QUEUES: into a guest that runs Linux, and out again.
+plug() {
+	interface "$1" "$2" >"$work/interface.xml"
+	virsh --quiet attach-device mt "$work/interface.xml" --live
+	assert_link "$1" "$3"
+	in_guest "until ip link set eth0 up 2>/dev/null; do sleep 0.1; done"
+	in_guest "ip address add 192.0.2.2/24 dev eth0"
+	contains "$(in_guest "ping -c 3 -s 1400 192.0.2.1")" " 3 packets received"
+	assert_traffic 192.0.2.2
+	virsh --quiet detach-device mt "$work/interface.xml" --live
+	in_guest "while [ -e /sys/class/net/eth0 ]; do sleep 0.1; done"
+	eventually absent_link mt-tap
+	nothing_left
+}
+
+test_hotplug() {
+	prepare
+	make_root ttyS0
+	pack_root
+	cp "$kernel" "$work/vmlinux"
+	open_console
+	domain kvm "<kernel>$work/vmlinux</kernel><initrd>$work/initramfs</initrd>
+		<cmdline>panic=-1 oops=panic panic_on_warn=1 no_timer_check tsc=unstable</cmdline>" "
+		<serial type='pipe'><source path='$work/shell'/></serial>"
+	start_domain
+	hear_guest up
+	plug bridge "name='vhost' queues='2'" 2
+	plug private "name='qemu'" 1
+	virsh --quiet destroy mt
 }
 
 if [ $# = 0 ]; then

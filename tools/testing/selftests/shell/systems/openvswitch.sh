@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../pxe.sh"
 set -o pipefail
 
-CASE_SECONDS=240
+CASE_SECONDS=480
 
 control() {
 	/usr/share/openvswitch/scripts/ovs-ctl "$@"
@@ -86,6 +86,7 @@ test_vepa_takes_a_hairpin() {
 
 # boots [OPTIONS OF THE NETDEV]: a guest does over mt-tap, and answers.
 boots() {
+	load_kvm
 	ip link set mt-tap up
 	start_qemu "$@"
 	wait_for_guest

@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../console.sh"
 set -o pipefail
 
-CASE_SECONDS=300
+CASE_SECONDS=600
 work=/run/uml
 
 # run_uml NIC: with this network card.
