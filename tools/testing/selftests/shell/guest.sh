@@ -13,38 +13,16 @@
 # cases, which are calls of this file: it is started before the first one, which
 # is why nothing here has a name by which the cases' links are deleted.
 
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/console.sh"
+. "$(dirname "$0")/guest-lib.sh"
 set -o pipefail
 
 CASE_SECONDS=900
-kernel=$(dirname "$0")/../guest/vmlinux
-work=/run/guest
 # As the statistics count a frame of a link with the usual MTU.
 LARGEST_FRAME=1514
 
 # addresses N HOST: of the peer (1) or the guest (2) in the networks of ethN.
 addresses() {
 	echo "198.18.$1.$2" "2001:db8:$1::$2"
-}
-
-# The user space of the guest: some of what is here. Its shell is on the second
-# serial port.
-make_initramfs() {
-	local root=$work/root file
-
-	make_root ttyS1
-	for file in ethtool iperf3; do
-		cp "$(command -v "$file")" "$root/bin/"
-		/lib64/ld-linux-x86-64.so.2 --list "$root/bin/$file"
-	done | grep -o '/lib[^ ]*' | sort -u | xargs -I{} cp {} "$root/lib/"
-	# What ends a thread, and so iperf3's.
-	cp /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/"
-	pack_root
-}
-
-in_peer() {
-	ip netns exec peer "$@"
 }
 
 make_network() {
@@ -69,23 +47,13 @@ nic() {
 	echo "virtio-net-pci,netdev=n$1,mq=on,romfile=,mac=$(cat "/sys/class/net/tap$1/address")"
 }
 
-# A processor with few features takes the least time to boot, if it does not have
-# to wait for random numbers.
-run_qemu() {
-	local status=0
-
-	qemu-system-x86_64 -accel tcg -cpu qemu64,+rdrand -smp 1 -m 128 -pidfile "$work/pid" \
-		-nodefaults -no-reboot -display none -machine q35 -bios /usr/share/qemu/qboot.rom \
-		-kernel "$kernel" -initrd "$work/initramfs" \
-		-append "console=ttyS0 panic=-1 oops=panic panic_on_warn=1 reboot=t no_timer_check tsc=unstable" \
-		-serial "file:$work/console" -serial "pipe:$work/shell" \
+run_guest() {
+	run_qemu \
 		-netdev tap,id=n0,fd=3 -device "$(nic 0)" \
 		-netdev tap,id=n1,fd=4,vhost=on,vhostforce=on -device "$(nic 1)" \
 		-netdev tap,id=n2,fds=5:6,vhost=on,vhostforce=on -device "$(nic 2)" \
 		3<>"$(node_of tap0)" 4<>"$(node_of tap1)" \
-		5<>"$(node_of tap2)" 6<>"$(node_of tap2)" 8>&- 9>&- 2>"$work/qemu.log" ||
-		status=$?
-	echo "$ENDS$status" >&9
+		5<>"$(node_of tap2)" 6<>"$(node_of tap2)"
 }
 
 configure_guest() {
@@ -114,10 +82,10 @@ start_servers() {
 set_up() {
 	modprobe vhost_net
 	mkdir "$work"
-	make_initramfs
+	make_initramfs ethtool iperf3
 	make_network
 	open_console
-	run_qemu &
+	run_guest &
 	hear_guest up
 	configure_guest
 	start_servers
@@ -128,7 +96,7 @@ tear_down() {
 
 	set +e
 	if [ "$status" != 0 ]; then
-		sed 's/^/# /' "$work/console" "$work/qemu.log"
+		show_guest
 	fi
 	[ ! -e "$work/pid" ] || kill "$(cat "$work/pid")"
 	wait

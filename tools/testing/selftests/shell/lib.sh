@@ -11,6 +11,8 @@ export LC_ALL=C
 
 # Longer than any case takes on an emulated machine.
 CASE_SECONDS=60
+# For what a case waits for.
+PATIENCE_SECONDS=10
 # Of every link and network namespace that a case makes.
 PREFIX=mt-
 
@@ -88,9 +90,9 @@ absent() {
 	[ ! -e "$1" ] || fail "$1 is there"
 }
 
-# eventually COMMAND...: it succeeds within ten seconds.
+# eventually COMMAND...: it succeeds soon.
 eventually() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + PATIENCE_SECONDS))
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || fail "waited in vain: $*"
