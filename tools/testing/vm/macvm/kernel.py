@@ -14,11 +14,11 @@ from .errors import VmError
 # What takes the host's files for the machine's own (vm --root).
 ROOT = "9p 9pnet_virtio overlay".split()
 
-# What the tests and the samples put below, beside and on top of a macvtap.
+# What the tests and the samples put below, beside and on top of a macvtap, and what guests run on.
 # Those that a kernel does not have, or has built in, are left out.
 WANTED = """
     8021q act_mirred bonding bridge cls_bpf cls_flower cls_matchall cls_u32
-    dummy geneve ifb ipvlan ipvtap kvm_amd macvlan macvtap netdev_notifier_error_inject
+    dummy geneve ifb ipvlan ipvtap kvm_amd kvm_intel macvlan macvtap netdev_notifier_error_inject
     netdevsim nlmon openvswitch sch_fq sch_htb sch_ingress sch_netem sctp tap tun
     vcan veth vhost_net virtio_net vrf vxlan
 """.split() + ROOT
