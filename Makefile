@@ -38,6 +38,8 @@ help:
 #:                own modules and these, or less of it: ONLY=libvirt, MODULES=rust
 #:   bench        measure what the paths through the modules cost, in C and in ours,
 #:                in instructions: a table and a chart in build/bench
+#:   bench-guest  measure what a guest gets, in seconds: on C's modules and on ours in
+#:                turns, and with passt instead; with PAIRS=10 of them
 #:   bench-check  measure some of them, and tell whether one got worse
 #:   modules      build tap.ko and macvtap.ko (the default), below build/
 #:   doc          build the documentation of the Rust code, below build/doc
@@ -131,6 +133,9 @@ test-systems:
 bench:
 	@tools/testing/bench/bench
 
+bench-guest:
+	@tools/testing/bench/guest $(if $(PAIRS),--pairs '$(PAIRS)')
+
 bench-check:
 	@tools/testing/bench/bench --check
 
@@ -153,5 +158,5 @@ clean:
 	$(RM) -r build
 
 .PHONY: help modules install uninstall tool install-tool uninstall-tool run test walk stress coverage \
-	test-model test-build test-kernels test-debug fuzz kcsan test-guest test-systems bench bench-check doc \
-	kernel-debug shell lint format clean
+	test-model test-build test-kernels test-debug fuzz kcsan test-guest test-systems bench bench-guest \
+	bench-check doc kernel-debug shell lint format clean

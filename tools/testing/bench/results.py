@@ -87,12 +87,19 @@ def compare(c_runs, rust_runs):
     return compared
 
 
-def table(results):
-    """The results for people."""
-    lines = [
+def heading(results):
+    """Of what was measured, for people."""
+    return [
         f"kernel    {results['kernel']}",
         f"compilers {results['compiler']}, {results['rustc']}",
         f"commit    {results['commit']}",
+    ]
+
+
+def table(results):
+    """The results for people."""
+    lines = [
+        *heading(results),
         "",
         f"{'path':<42} {'C':>10} {'ours':>10} {'ratio':>7} {'spread C':>9} {'ours':>7}",
     ]
