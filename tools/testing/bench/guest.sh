@@ -39,7 +39,7 @@ PATIENCE_SECONDS=30
 BOOT_SECONDS=$((seconds + 2 * PATIENCE_SECONDS))
 
 wait_for_qemu() {
-	hear_guest "QEMU ends: "
+	hear_guest "$ENDS"
 	same "exit status of QEMU" "$heard" 0
 	wait "$qemu"
 }
@@ -183,7 +183,7 @@ clean_up_round() {
 	modprobe -r vhost_net macvtap
 	exec 8>&- 9>&-
 	rm "$work"/shell.*
-	open_shell
+	open_console
 }
 
 # An emulated processor's KVM has its accidents: now and then a guest hears of no more
@@ -221,7 +221,7 @@ trap tear_down EXIT
 modprobe kvm_amd || modprobe kvm_intel
 mkdir "$work"
 make_initramfs iperf3 netperf
-open_shell
+open_console
 make_network
 for ((number = 1; number <= pairs; number++)); do
 	for way in plain vhost; do
