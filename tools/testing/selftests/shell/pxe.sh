@@ -72,7 +72,7 @@ clean_up_pxe() {
 	set +e
 	[ -z "${qemu:-}" ] || kill -KILL "$qemu" 2>/dev/null
 	[ ! -e "$work/dnsmasq.pid" ] || kill "$(cat "$work/dnsmasq.pid")"
-	[ "$status" = 0 ] || sed 's/^/  /' "$work/qemu.log"
+	[ "$status" = 0 ] || [ ! -e "$work/qemu.log" ] || sed 's/^/  /' "$work/qemu.log"
 	rm -rf "$work"
 	(exit "$status")
 	clean_up
