@@ -165,7 +165,7 @@ class Machine(unittest.TestCase):
         )
         self.assertEqual(ran.returncode, 0, ran.stdout)
         self.assertIn(b"sniffer version", ran.stdout)
-        self.assertTrue(ran.stdout.endswith(b"init\nshell\n"), ran.stdout)
+        self.assertTrue(ran.stdout.endswith(b"init\nroot\nshell\n"), ran.stdout)
 
     def test_the_root_is_a_whole_one_that_does_not_change(self):
         # The build root, in which this runs, and which has much that the machine has not.
