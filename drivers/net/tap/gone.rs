@@ -103,7 +103,7 @@ impl Queue {
 
     /// Returns what a reader is told who does not wait, and found no frame. `nowait` is for one who
     /// does so later, as io_uring does: for what will not come.
-    #[cold]
+    #[inline]
     pub(crate) fn no_frame(&self, nowait: bool) -> Error {
         if nowait && self.is_gone() {
             return enetdown();

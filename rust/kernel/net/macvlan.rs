@@ -449,8 +449,21 @@ impl<T: LinkKind> LinkOps<T> {
                     // SAFETY: By the safety requirements of this function.
                     unsafe { Self::macvlan_change(dev, (*params).tb, &flags_only, flags, extack) }
                 })
-                // SAFETY: As above. Who called this frees the device only when nobody uses it.
-                .inspect_err(|_| unsafe { Self::dellink(dev, ptr::null_mut()) })?;
+                .inspect_err(|_| {
+                    let list = Opaque::<bindings::list_head>::uninit();
+                    let head = list.get();
+                    // SAFETY: As above. The list is empty at first, does not move, and is empty
+                    // again when this is done. Who called this frees the device when nobody uses
+                    // it any more.
+                    unsafe {
+                        head.write(bindings::list_head {
+                            next: head,
+                            prev: head,
+                        });
+                        Self::dellink(dev, head);
+                        bindings::unregister_netdevice_many(head);
+                    }
+                })?;
             Ok(0)
         })
     }
