@@ -625,7 +625,10 @@ fn receive_filter() {
             Err(_) => vec![Filter::some()],
         };
         assert!(allowed.contains(&now), "{now:?} after {result:?}");
-        filter::assert_asked(&lower, &now);
+        // macvlan tells nobody if it has no memory to pass an address on, but does so next time.
+        if result.is_err() || !trial.injected {
+            filter::assert_asked(&lower, &now);
+        }
         filter::set(&link, &Filter::some());
         filter::assert_asked(&lower, &Filter::some());
         holdings.assert_back();
