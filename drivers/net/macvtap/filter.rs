@@ -111,7 +111,7 @@ impl Options for Filter {
         total_size(parts.into_iter().fold(0, usize::saturating_add))
     }
 
-    fn fill(&self, message: &mut Message) -> Result {
+    fn fill(&self, message: &mut Message<'_>) -> Result {
         message.nest(Self::ATTRIBUTE, |message| {
             message.put(FLAGS, &self.flags.to_ne_bytes())?;
             for kind in [UNICAST, MULTICAST] {

@@ -6,12 +6,12 @@
 //! one, and a node `/dev/tapN`, N being its interface index. Who opens the node, a virtual machine
 //! monitor as a rule, exchanges frames with the segment that the lower device is on.
 //!
-//! | module   | what is in it                                                         |
-//! |----------|-----------------------------------------------------------------------|
-//! | [`link`] | the kind of link: making it, and following what happens to it         |
-//! | [`filter`] | what the lower device receives, if not all                          |
-//! | [`node`] | the node of a link                                                    |
-//! | [`ffi`]  | the C boundary: what `if_tap.h` declares, of which tap.ko is the user |
+//! | module     | what is in it                                                         |
+//! |------------|-----------------------------------------------------------------------|
+//! | [`link`]   | the kind of link: making it, and following what happens to it         |
+//! | [`filter`] | what the lower device receives, if not all                            |
+//! | [`node`]   | the node of a link                                                    |
+//! | [`ffi`]    | the C boundary: what `if_tap.h` declares, of which tap.ko is the user |
 //!
 //! The frames are tap.ko's business, and macvlan's.
 

@@ -16,8 +16,7 @@ use core::{
 use kernel::{
     error::to_result,
     prelude::*,
-    str::CStr,
-    types::Opaque, //
+    str::CStr, //
 };
 
 /// Length of what comes before an attribute's payload, in bytes.
@@ -165,21 +164,24 @@ impl<'a> ExtAck<'a> {
 ///
 /// # Invariants
 ///
-/// It is valid, and nobody else uses it.
-#[repr(transparent)]
-pub struct Message(Opaque<bindings::sk_buff>);
+/// The packet is valid during `'a`, and nobody else uses it.
+pub struct Message<'a> {
+    skb: *mut bindings::sk_buff,
+    _packet: PhantomData<&'a mut bindings::sk_buff>,
+}
 
-impl Message {
+impl Message<'_> {
     /// Uses a C packet.
     ///
     /// # Safety
     ///
-    /// `skb` must be valid, and nobody else use it during `'a`.
-    pub(crate) unsafe fn from_raw<'a>(skb: *mut bindings::sk_buff) -> &'a mut Self {
+    /// `skb` must be valid during the lifetime of what is returned, and nobody else use it.
+    pub(crate) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
         // INVARIANT: By the safety requirements of this function.
-        // SAFETY: `Message` is transparent, and the pointer valid and not used elsewhere during
-        // `'a`.
-        unsafe { &mut *skb.cast() }
+        Self {
+            skb,
+            _packet: PhantomData,
+        }
     }
 
     /// Adds an attribute.
@@ -194,7 +196,7 @@ impl Message {
         // SAFETY: By the type invariants. The payload has that length.
         to_result(unsafe {
             bindings::nla_put(
-                self.0.get(),
+                self.skb,
                 kind.into(),
                 payload.len() as c_int,
                 payload.as_ptr().cast(),
@@ -210,15 +212,15 @@ impl Message {
     /// `fill`.
     pub fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self) -> Result) -> Result {
         // SAFETY: By the type invariants.
-        let start = unsafe { bindings::nla_nest_start(self.0.get(), kind.into()) };
+        let start = unsafe { bindings::nla_nest_start(self.skb, kind.into()) };
         if start.is_null() {
             return Err(EMSGSIZE);
         }
         fill(self)
             // SAFETY: By the type invariants. It was started there, and what was added since then
             // is behind it.
-            .and_then(|()| to_result(unsafe { bindings::nla_nest_end_safe(self.0.get(), start) }))
+            .and_then(|()| to_result(unsafe { bindings::nla_nest_end_safe(self.skb, start) }))
             // SAFETY: As above.
-            .inspect_err(|_| unsafe { bindings::nla_nest_cancel(self.0.get(), start) })
+            .inspect_err(|_| unsafe { bindings::nla_nest_cancel(self.skb, start) })
     }
 }

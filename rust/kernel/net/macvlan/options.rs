@@ -31,7 +31,7 @@ use core::{
     ptr::{
         self,
         NonNull, //
-    }, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -80,7 +80,7 @@ pub trait Options: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// `EMSGSIZE` if there is not enough space.
-    fn fill(&self, message: &mut Message) -> Result;
+    fn fill(&self, message: &mut Message<'_>) -> Result;
 }
 
 /// The options of a link.
@@ -200,33 +200,32 @@ impl<'a, T: LinkKind> Configurable<'a, T> {
         let changes = request.options.is_some();
         let new = request.options.unwrap_or_else(|| old.clone());
         // SAFETY: By the type invariants, macvlan has set the field; it changes under RTNL.
-        let flags = unsafe { (*self.link.vlan()).flags };
+        let now = unsafe { (*self.link.vlan()).flags };
         let nopromisc = match (request.flags, &old) {
-            (Some(flags), _) => flags & NOPROMISC != 0,
             (None, Some(_)) => current.nopromisc.get(held),
-            (None, None) => flags & NOPROMISC != 0,
+            (flags, _) => flags.unwrap_or(now) & NOPROMISC != 0,
         };
-        let effective = new
-            .as_ref()
-            .map_or(nopromisc, |options| !options.is_promiscuous());
-        let flags = request.flags.unwrap_or(flags) & !NOPROMISC;
-        let flags = flags | if effective { NOPROMISC } else { 0 };
-
-        if let (true, Some(new)) = (changes, &new) {
-            self.ask(new.receptions(), held)?;
-        }
+        let effective = match &new {
+            Some(options) => !options.is_promiscuous(),
+            None => nopromisc,
+        };
         // Whoever asks for nothing that changes the flags leaves them alone.
-        let flags = (changes || request.flags.is_some()).then_some(flags);
-        macvlan(flags, held).inspect_err(|_| {
-            if let (true, Some(new)) = (changes, &new) {
-                self.give_up(new.receptions(), held);
-            }
-        })?;
+        let flags = (changes || request.flags.is_some()).then(|| {
+            let others = request.flags.unwrap_or(now) & !NOPROMISC;
+            others | if effective { NOPROMISC } else { 0 }
+        });
+
+        let added = match &new {
+            Some(options) if changes => options.receptions(),
+            _ => &[],
+        };
+        self.ask(added, held)?;
+        macvlan(flags, held).inspect_err(|_| self.give_up(added, held))?;
         current.nopromisc.set(nopromisc, held);
         if changes {
-            let asks = new.is_some();
+            let asked = current.asked.replace(new.is_some(), held);
             current.replace(new);
-            if let (true, Some(old)) = (current.asked.replace(asks, held), old) {
+            if let (true, Some(old)) = (asked, old) {
                 self.give_up(old.receptions(), held);
             }
         }
@@ -307,11 +306,8 @@ impl<'a, O: Options> InfoData<'a, O> {
         Some(unsafe { Attribute::from_raw(attribute) })
     }
 
-    fn get_u16(&self, kind: u32) -> Option<u16> {
-        let payload = self.get(kind as u16)?.payload();
-        payload
-            .first_chunk()
-            .map(|&value| u16::from_ne_bytes(value))
+    fn value<const N: usize>(&self, kind: u32) -> Option<[u8; N]> {
+        self.get(kind as u16)?.payload().first_chunk().copied()
     }
 
     /// Returns what the user asks for, of a link that has its lower device for itself if `passthru`
@@ -330,14 +326,15 @@ impl<'a, O: Options> InfoData<'a, O> {
         };
         Ok(Request {
             options,
-            flags: self.get_u16(bindings::IFLA_MACVLAN_FLAGS),
+            flags: self
+                .value(bindings::IFLA_MACVLAN_FLAGS)
+                .map(u16::from_ne_bytes),
         })
     }
 
     /// Returns whether the user wants a link to have its lower device for itself.
     pub(super) fn is_passthru(&self) -> bool {
-        self.get(bindings::IFLA_MACVLAN_MODE as u16)
-            .and_then(|attribute| attribute.payload().first_chunk().copied())
+        self.value(bindings::IFLA_MACVLAN_MODE)
             .is_some_and(|mode| u32::from_ne_bytes(mode) == PASSTHRU)
     }
 
