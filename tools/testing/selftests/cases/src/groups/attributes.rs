@@ -15,7 +15,7 @@ use MacVlanMode::{Bridge, Passthrough, Private, Source, Vepa};
 use crate::cases;
 use crate::driver::Driver;
 use crate::ktap::Case;
-use crate::sys::link::{info, Link, Mac, Macvtap, LOWER, TAP2};
+use crate::sys::link::{self, info, Link, Mac, Macvtap, LOWER, TAP2};
 use crate::sys::netlink::{self, Refusal};
 use crate::sys::release;
 use crate::sys::userns;
@@ -88,7 +88,7 @@ impl Info {
 
     fn of(link: &Link) -> Info {
         let mut info = Info::of_mode(MacVlanMode::Other(0));
-        for attribute in attributes(&link.get().expect("the link")) {
+        for attribute in link::data(&link.get().expect("the link")) {
             match attribute {
                 Mode(mode) => info.mode = *mode,
                 Flags(flags) => info.flags = *flags,
@@ -102,23 +102,6 @@ impl Info {
         }
         info
     }
-}
-
-fn attributes(message: &LinkMessage) -> &[InfoMacVtap] {
-    message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            LinkAttribute::LinkInfo(info) => Some(info),
-            _ => None,
-        })
-        .and_then(|info| {
-            info.iter().find_map(|info| match info {
-                LinkInfo::Data(InfoData::MacVtap(data)) => Some(data),
-                _ => None,
-            })
-        })
-        .expect("macvtap's attributes")
 }
 
 fn sorted(addresses: &[InfoMacVtap]) -> Vec<Mac> {

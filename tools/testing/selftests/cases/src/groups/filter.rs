@@ -6,28 +6,23 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{
-    InfoData, InfoMacVtap, LinkAttribute, LinkInfo, LinkMessage, MacVlanFlags, MacVlanMode,
+    InfoMacVtap, LinkAttribute, LinkMessage, MacVlanFlags, MacVlanMode,
 };
 use nix::errno::Errno::{self, EINVAL, ENOSPC, EOPNOTSUPP, ERANGE};
 
 use crate::driver::Driver;
 use crate::ktap::Case;
-use crate::sys::link::{info, Link, Mac, Macvtap, LOWER};
+use crate::sys::filter::{
+    addresses, attribute, filter, no_filter, set_of, Filter, ADDRESS, FLAGS, MULTICAST, NESTED,
+    UNICAST, VLAN,
+};
+use crate::sys::link::{self, info, Link, Mac, Macvtap, LOWER};
 use crate::sys::netlink::{self, Refusal};
 use crate::sys::netns::Netns;
 use crate::sys::trace::{self, Probes, Trace};
 use crate::sys::wait;
 use MacVlanMode::{Bridge, Passthrough, Private, Source, Vepa};
-
-const NESTED: u16 = 1 << 15;
-const FILTER: u16 = 32;
-const FLAGS: u16 = 1;
-const UNICAST: u16 = 2;
-const MULTICAST: u16 = 3;
-const VLAN: u16 = 4;
-const ADDRESS: u16 = 1;
 
 /// How many addresses a list may have.
 const MAX: u16 = 512;
@@ -79,11 +74,11 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         ));
         cases.push(Case::new(format!("refused later: {name}"), move || {
             let lower = Link::dummy(LOWER);
-            let link = create(&lower, Some(&Filter::some()));
+            let link = create(&lower, Some(&some()));
             link.set_up(true).expect("a link that is up");
             assert_eq!(change(&link, vec![attribute.clone()]), refusal());
-            assert_eq!(Filter::of(&link), Some(Filter::some()));
-            assert_asked(&lower, &Filter::some());
+            assert_eq!(Filter::of(&link), Some(some()));
+            assert_asked(&lower, &some());
         }));
     }
     for mode in [Private, Vepa, Bridge, Source] {
@@ -94,144 +89,8 @@ pub fn cases(driver: Driver) -> Vec<Case> {
     cases
 }
 
-/// What the kernel is told of a filter, and tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Filter {
-    flags: u32,
-    unicast: Vec<Mac>,
-    multicast: Vec<Mac>,
-    vlans: BTreeSet<u16>,
-}
-
-impl Filter {
-    pub(super) fn new(unicast: &[Mac], multicast: &[Mac]) -> Filter {
-        Filter {
-            unicast: unicast.to_vec(),
-            multicast: multicast.to_vec(),
-            ..Filter::default()
-        }
-    }
-
-    pub(super) fn some() -> Filter {
-        Filter::new(&[A, B], &[M])
-    }
-
-    fn with_flags(flags: u32) -> Filter {
-        Filter {
-            flags,
-            ..Filter::default()
-        }
-    }
-
-    fn with_vlans(vlans: &[u16]) -> Filter {
-        Filter {
-            vlans: vlans.iter().copied().collect(),
-            ..Filter::default()
-        }
-    }
-
-    pub(super) fn attribute(&self) -> InfoMacVtap {
-        let mut bytes = attribute(FLAGS, &self.flags.to_ne_bytes());
-        for (kind, list) in [(UNICAST, &self.unicast), (MULTICAST, &self.multicast)] {
-            if !list.is_empty() {
-                bytes.extend(addresses(kind, list));
-            }
-        }
-        if !self.vlans.is_empty() {
-            bytes.extend(attribute(VLAN, &set_of(self.vlans.iter().copied())));
-        }
-        filter(&bytes)
-    }
-
-    /// What the kernel tells of a link.
-    pub(super) fn of(link: &Link) -> Option<Filter> {
-        Filter::in_message(&link.get().expect("the link"))
-    }
-
-    fn in_message(message: &LinkMessage) -> Option<Filter> {
-        let mut told = data_of(message)
-            .into_iter()
-            .filter_map(|attribute| match attribute {
-                InfoMacVtap::Other(other) => Some(parse(&other)),
-                _ => None,
-            });
-        let filter = told.next();
-        assert_eq!(told.next(), None, "nothing else that is unknown");
-        filter
-    }
-}
-
-fn parse(nla: &DefaultNla) -> Filter {
-    use netlink_packet_core::Nla;
-    let mut value = vec![0; nla.value_len()];
-    nla.emit_value(&mut value);
-    assert_eq!(nla.kind() & !NESTED, FILTER);
-    let mut filter = Filter::default();
-    for (kind, payload) in attributes(&value) {
-        let list = || {
-            let address = |(kind, address): (u16, &[u8])| {
-                assert_eq!(kind, ADDRESS);
-                address.try_into().expect("an address")
-            };
-            attributes(payload).into_iter().map(address).collect()
-        };
-        match kind {
-            FLAGS => filter.flags = u32::from_ne_bytes(payload.try_into().expect("flags")),
-            UNICAST => filter.unicast = list(),
-            MULTICAST => filter.multicast = list(),
-            VLAN => {
-                assert_eq!(payload.len(), 512);
-                let is_in = |id: &u16| payload[usize::from(id / 8)] & (1 << (id % 8)) != 0;
-                filter.vlans = (0..4096).filter(is_in).collect();
-            }
-            other => panic!("attribute {other}"),
-        }
-    }
-    filter
-}
-
-/// The attributes in these bytes, without their flags.
-fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
-    let mut all = Vec::new();
-    while !bytes.is_empty() {
-        let word = |at| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
-        let (len, kind) = (usize::from(word(0)), word(2) & !NESTED);
-        all.push((kind, &bytes[4..len]));
-        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
-    }
-    all
-}
-
-fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (4 + payload.len() as u16).to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(payload);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
-fn addresses(kind: u16, list: &[Mac]) -> Vec<u8> {
-    let entries: Vec<u8> = list
-        .iter()
-        .flat_map(|address| attribute(ADDRESS, address))
-        .collect();
-    attribute(kind | NESTED, &entries)
-}
-
-fn set_of(vlans: impl IntoIterator<Item = u16>) -> [u8; 512] {
-    let mut set = [0; 512];
-    for id in vlans {
-        set[usize::from(id / 8)] |= 1 << (id % 8);
-    }
-    set
-}
-
-fn filter(parts: &[u8]) -> InfoMacVtap {
-    InfoMacVtap::Other(DefaultNla::new(FILTER | NESTED, parts.to_vec()))
-}
-
-fn no_filter() -> InfoMacVtap {
-    filter(&[])
+pub(super) fn some() -> Filter {
+    Filter::new(&[A, B], &[M])
 }
 
 /// `count` addresses that begin with `first`.
@@ -274,28 +133,12 @@ pub(super) fn set(link: &Link, filter: &Filter) {
     assert_eq!(Filter::of(link).as_ref(), Some(filter));
 }
 
-fn data_of(message: &LinkMessage) -> Vec<InfoMacVtap> {
-    let info = message
-        .attributes
+fn macvlan_flags(link: &Link) -> MacVlanFlags {
+    let message = link.get().expect("the link");
+    link::data(&message)
         .iter()
         .find_map(|attribute| match attribute {
-            LinkAttribute::LinkInfo(info) => Some(info),
-            _ => None,
-        });
-    info.and_then(|info| {
-        info.iter().find_map(|info| match info {
-            LinkInfo::Data(InfoData::MacVtap(data)) => Some(data.clone()),
-            _ => None,
-        })
-    })
-    .expect("macvtap's attributes")
-}
-
-fn macvlan_flags(link: &Link) -> MacVlanFlags {
-    let data = data_of(&link.get().expect("the link"));
-    data.into_iter()
-        .find_map(|attribute| match attribute {
-            InfoMacVtap::Flags(flags) => Some(flags),
+            InfoMacVtap::Flags(flags) => Some(*flags),
             _ => None,
         })
         .expect("flags")
@@ -358,9 +201,9 @@ fn assert_flag(device: &Link, flag: u32, wanted: bool) {
 
 fn ignored() {
     let lower = Link::dummy(LOWER);
-    let link = create(&lower, Some(&Filter::some()));
+    let link = create(&lower, Some(&some()));
     link.set_up(true).expect("a link that is up");
-    assert_eq!(change(&link, vec![Filter::some().attribute()]), Ok(()));
+    assert_eq!(change(&link, vec![some().attribute()]), Ok(()));
     assert_eq!(Filter::of(&link), None);
     assert_eq!(asked(&lower), none());
     assert_flag(&lower, PROMISC, true);
@@ -368,10 +211,10 @@ fn ignored() {
 
 fn at_creation() {
     let lower = Link::dummy(LOWER);
-    let link = create(&lower, Some(&Filter::some()));
-    assert_eq!(Filter::of(&link), Some(Filter::some()));
+    let link = create(&lower, Some(&some()));
+    assert_eq!(Filter::of(&link), Some(some()));
     link.set_up(true).expect("a link that is up");
-    assert_asked(&lower, &Filter::some());
+    assert_asked(&lower, &some());
 }
 
 fn later() {
@@ -379,9 +222,9 @@ fn later() {
     let link = create(&lower, None);
     assert_eq!(Filter::of(&link), None);
     // Before it is up, and while it is.
-    set(&link, &Filter::some());
+    set(&link, &some());
     link.set_up(true).expect("a link that is up");
-    assert_asked(&lower, &Filter::some());
+    assert_asked(&lower, &some());
     set(&link, &Filter::new(&[C], &[]));
     assert_asked(&lower, &Filter::new(&[C], &[]));
     assert_eq!(change(&link, vec![no_filter()]), Ok(()));
@@ -395,7 +238,7 @@ fn later() {
 /// What the new one does not have is gone, and what both have is there all the time.
 fn as_a_whole() {
     let lower = Link::dummy(LOWER);
-    let link = create(&lower, Some(&Filter::some()));
+    let link = create(&lower, Some(&some()));
     link.set_up(true).expect("a link that is up");
     for filter in [
         Filter::new(&[B, C], &[M, N]),
@@ -404,7 +247,7 @@ fn as_a_whole() {
         Filter::new(&[A, A, A], &[N, N]),
         Filter::new(&[A], &[]),
         Filter::default(),
-        Filter::some(),
+        some(),
     ] {
         set(&link, &filter);
         assert_asked(&lower, &filter);
@@ -413,20 +256,20 @@ fn as_a_whole() {
 
 fn kept_when_down() {
     let lower = Link::dummy(LOWER);
-    let link = create(&lower, Some(&Filter::some()));
+    let link = create(&lower, Some(&some()));
     for _ in 0..2 {
         link.set_up(true).expect("a link that is up");
-        assert_asked(&lower, &Filter::some());
+        assert_asked(&lower, &some());
         link.set_up(false).expect("a link that is down");
         assert_asked(&lower, &Filter::default());
-        assert_eq!(Filter::of(&link), Some(Filter::some()));
+        assert_eq!(Filter::of(&link), Some(some()));
     }
 }
 
 fn dropped_with_the_link() {
     let lower = Link::dummy(LOWER);
     for up in [true, false] {
-        let mut filter = Filter::some();
+        let mut filter = some();
         filter.flags = ALLMULTI;
         let link = create(&lower, Some(&filter));
         link.set_up(up).expect("a link");
@@ -441,7 +284,7 @@ fn dropped_with_the_link() {
 
 fn dropped_with_the_lower_device() {
     let lower = Link::dummy(LOWER);
-    let mut filter = Filter::some();
+    let mut filter = some();
     filter.flags = ALLMULTI;
     filter.vlans = [5, 6].into();
     let link = create(&lower, Some(&filter));
@@ -453,7 +296,7 @@ fn dropped_with_the_lower_device() {
 /// The kernel empties the lists of a device that moves.
 fn kept_in_another_namespace() {
     let lower = Link::dummy(LOWER);
-    let link = create(&lower, Some(&Filter::some()));
+    let link = create(&lower, Some(&some()));
     let (home, other) = (Netns::current(), Netns::another());
     link.set(LinkAttribute::NetNsFd(std::os::fd::AsRawFd::as_raw_fd(
         &other,
@@ -461,10 +304,10 @@ fn kept_in_another_namespace() {
     .expect("a link that moves");
     other.enter();
     let moved = Link::of_name(&link.name).expect("the link");
-    assert_eq!(Filter::of(&moved), Some(Filter::some()));
+    assert_eq!(Filter::of(&moved), Some(some()));
     moved.set_up(true).expect("a link that is up");
     home.enter();
-    assert_asked(&lower, &Filter::some());
+    assert_asked(&lower, &some());
     other.enter();
     moved.delete().expect("a link to delete");
     home.enter();
@@ -543,7 +386,7 @@ fn flags_beside_a_filter() {
         assert_flag(&lower, PROMISC, promiscuous);
     }
     // Both at once.
-    set(&link, &Filter::some());
+    set(&link, &some());
     assert_eq!(
         change(&link, vec![flags(MacVlanFlags::empty()), no_filter()]),
         Ok(())
@@ -557,7 +400,7 @@ fn all_multicast() {
     assert_flag(&lower, ALLMULTI, true);
     set(&link, &Filter::with_flags(ALLMULTI));
     assert_flag(&lower, ALLMULTI, true);
-    set(&link, &Filter::some());
+    set(&link, &some());
     assert_flag(&lower, ALLMULTI, false);
     set(&link, &Filter::with_flags(ALLMULTI | PROMISC));
     assert_flag(&lower, ALLMULTI, true);
@@ -632,8 +475,8 @@ fn the_link_s_own_lists_stay() {
         .status()
         .expect("bridge");
     assert!(status.success());
-    set(&link, &Filter::some());
-    assert_asked(&lower, &Filter::some());
+    set(&link, &some());
+    assert_asked(&lower, &some());
     assert_eq!(change(&link, vec![no_filter()]), Ok(()));
     assert_asked(&lower, &Filter::new(&[A], &[]));
 }
@@ -641,13 +484,13 @@ fn the_link_s_own_lists_stay() {
 /// Then the filter stays as it was, too.
 fn macvlan_refuses() {
     let lower = Link::dummy(LOWER);
-    let link = create(&lower, Some(&Filter::some()));
+    let link = create(&lower, Some(&some()));
     link.set_up(true).expect("a link that is up");
     let other = Filter::new(&[C], &[N]).attribute();
     let refused = change(&link, vec![InfoMacVtap::Mode(Bridge), other]);
     assert_eq!(refused, Err(EINVAL.into()));
-    assert_eq!(Filter::of(&link), Some(Filter::some()));
-    assert_asked(&lower, &Filter::some());
+    assert_eq!(Filter::of(&link), Some(some()));
+    assert_asked(&lower, &some());
     assert_flag(&lower, ALLMULTI, false);
 }
 
@@ -655,7 +498,7 @@ fn not_in_mode(mode: MacVlanMode) {
     let message = "Only links in mode passthru have a receive filter";
     let refusal = || Err(Refusal::new(EOPNOTSUPP, message));
     let lower = Link::dummy(LOWER);
-    for attribute in [Filter::some().attribute(), no_filter()] {
+    for attribute in [some().attribute(), no_filter()] {
         let asked_for = message_of(&lower, mode, attribute.clone());
         assert_eq!(netlink::create(asked_for), refusal());
         assert!(Link::of_name(Macvtap::default().name).is_err());

@@ -303,6 +303,24 @@ pub fn info(data: Vec<InfoMacVtap>) -> LinkAttribute {
     ])
 }
 
+/// What the kernel tells of macvtap's own.
+pub fn data(message: &LinkMessage) -> &[InfoMacVtap] {
+    message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(info) => Some(info),
+            _ => None,
+        })
+        .and_then(|info| {
+            info.iter().find_map(|info| match info {
+                LinkInfo::Data(InfoData::MacVtap(data)) => Some(data),
+                _ => None,
+            })
+        })
+        .expect("macvtap's attributes")
+}
+
 /// Deletes what a test left behind that did not come to its end.
 pub fn delete_leftovers() {
     for link in netlink::dump().expect("the list of links") {

@@ -12,6 +12,7 @@ pub mod container;
 pub mod drops;
 pub mod ethtool;
 pub mod fault;
+pub mod filter;
 pub mod io_uring;
 pub mod leaks;
 pub mod link;
