@@ -82,8 +82,8 @@ Example:
     /// Show or change a link's receive filter
     ///
     /// A link in passthru mode makes its lower device promiscuous, unless it has a receive
-    /// filter: then the lower device gets the addresses and VLANs of the filter, and leaves the
-    /// link alone with all other frames.
+    /// filter: then the lower device is asked for the addresses and VLANs of the filter only. A
+    /// device that cannot tell them from others, such as veth, passes on what it gets.
     #[command(subcommand)]
     Filter(FilterCommand),
 
@@ -115,8 +115,8 @@ pub enum FilterCommand {
 
     /// Set all of it
     ///
-    /// Replaces the filter that there is. Without options, the link gets what is sent to its own
-    /// address and to all stations.
+    /// Replaces the filter that there is. Without options, the lower device is asked for what is
+    /// sent to the link's own address and to all stations.
     Set {
         /// The link's interface name
         name: String,
