@@ -90,6 +90,16 @@ absent() {
 	[ ! -e "$1" ] || fail "$1 is there"
 }
 
+# absent_link NAME: whether there is none, to be waited for.
+absent_link() {
+	[ ! -e "/sys/class/net/$1" ]
+}
+
+# Whether the macvtap.ko that is loaded has receive filters.
+has_filters() {
+	[ "$MODULES" = rust ] || [ "$MODULES" = rust-macvtap ]
+}
+
 # eventually COMMAND...: it succeeds soon.
 eventually() {
 	local end=$((SECONDS + PATIENCE_SECONDS))

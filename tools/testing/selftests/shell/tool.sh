@@ -390,11 +390,6 @@ test_filter_is_for_root() {
 	ends 4 as_nobody macvtap filter set mt-tap
 }
 
-# Whether the macvtap.ko that is loaded has receive filters.
-has_filters() {
-	[ "$MODULES" = rust ] || [ "$MODULES" = rust-macvtap ]
-}
-
 # A driver that does not know them says nothing when it is asked to set one.
 not_supported() {
 	refused "the macvtap driver that is loaded has no receive filters: load the one in Rust" \

@@ -225,10 +225,6 @@ no_daemon() {
 	! pgrep -x libvirtd >/dev/null
 }
 
-absent_link() {
-	[ ! -e "/sys/class/net/$1" ]
-}
-
 # plug MODE DRIVER QUEUES: into a guest that runs Linux, and out again.
 plug() {
 	interface "$1" "$2" >"$work/interface.xml"

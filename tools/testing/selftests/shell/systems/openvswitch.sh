@@ -132,8 +132,4 @@ test_guest_on_an_internal_port() {
 	eventually absent_link mt-tap
 }
 
-absent_link() {
-	[ ! -e "/sys/class/net/$1" ]
-}
-
 run_cases "$@"
