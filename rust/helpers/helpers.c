@@ -9,7 +9,13 @@
 #include <linux/compiler_types.h>
 
 #ifndef __rust_helper
+#ifdef CONFIG_X86_KERNEL_IBT
+/* Nobody calls them by a pointer. */
+#include <asm/ibt.h>
+#define __rust_helper __noendbr
+#else
 #define __rust_helper
+#endif
 #endif
 
 #include "bitops.c"
