@@ -5,6 +5,7 @@
 mod atomic;
 mod rcu_ptr;
 mod reference;
+mod spinlock;
 
 pub use atomic::Atomic;
 pub use rcu_ptr::{
@@ -15,6 +16,10 @@ pub use reference::{
     RcuFreed,
     RcuReference,
     Reference, //
+};
+pub(crate) use spinlock::{
+    spin_lock,
+    spin_unlock, //
 };
 
 /// What follows is not read before what comes earlier (`smp_rmb()`).

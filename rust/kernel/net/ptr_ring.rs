@@ -6,6 +6,10 @@
 //!
 //! C header: [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
 
+use crate::sync::{
+    spin_lock,
+    spin_unlock, //
+};
 use bindings_net as bindings;
 use core::{
     marker::PhantomData,
@@ -37,7 +41,7 @@ impl Producer<'_> {
     #[inline(always)]
     pub(super) unsafe fn lock(ring: NonNull<bindings::ptr_ring>) -> Self {
         // SAFETY: By the safety requirements of this function.
-        unsafe { bindings::spin_lock(&raw mut (*ring.as_ptr()).producer_lock) };
+        unsafe { spin_lock(&raw mut (*ring.as_ptr()).producer_lock) };
         // INVARIANT: By the safety requirements of this function; the lock was taken.
         Self {
             ring,
@@ -76,7 +80,7 @@ impl Drop for Producer<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: By the type invariants, the lock is held.
-        unsafe { bindings::spin_unlock(&raw mut (*self.ring.as_ptr()).producer_lock) };
+        unsafe { spin_unlock(&raw mut (*self.ring.as_ptr()).producer_lock) };
     }
 }
 
@@ -99,7 +103,7 @@ impl Consumer<'_> {
     #[inline(always)]
     pub(super) unsafe fn lock(ring: NonNull<bindings::ptr_ring>) -> Self {
         // SAFETY: By the safety requirements of this function.
-        unsafe { bindings::spin_lock(&raw mut (*ring.as_ptr()).consumer_lock) };
+        unsafe { spin_lock(&raw mut (*ring.as_ptr()).consumer_lock) };
         // INVARIANT: By the safety requirements of this function; the lock was taken.
         Self {
             ring,
@@ -149,7 +153,7 @@ impl Drop for Consumer<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: By the type invariants, the lock is held.
-        unsafe { bindings::spin_unlock(&raw mut (*self.ring.as_ptr()).consumer_lock) };
+        unsafe { spin_unlock(&raw mut (*self.ring.as_ptr()).consumer_lock) };
     }
 }
 
