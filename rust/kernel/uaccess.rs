@@ -2,7 +2,7 @@
 
 //! Additions to the `kernel` crate's access to user space.
 //!
-//! Unsafe: calls of `put_user()` and `copy_to_user()`, which check the address.
+//! Unsafe: calls of `get_user()`, `put_user()` and `copy_to_user()`, which check the address.
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
@@ -67,5 +67,36 @@ impl PutUser for i32 {
     fn put_user(self, address: usize) -> Result {
         // CAST: The same bits.
         (self as u32).put_user(address)
+    }
+}
+
+/// Numbers that are read from user space as a whole.
+pub trait GetUser: Copy {
+    /// Reads a number from an address in user space (`get_user()`), in one access.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if the address cannot be read.
+    fn get_user(address: usize) -> Result<Self>;
+}
+
+impl GetUser for u16 {
+    #[inline]
+    fn get_user(address: usize) -> Result<Self> {
+        let mut value = 0;
+        // SAFETY: `value` can be written; the address is checked.
+        to_result(unsafe { bindings::get_user_u16(&mut value, address as *const u16) })?;
+        Ok(value)
+    }
+}
+
+impl GetUser for i32 {
+    #[inline]
+    fn get_user(address: usize) -> Result<Self> {
+        let mut value = 0;
+        // SAFETY: `value` can be written; the address is checked.
+        to_result(unsafe { bindings::get_user_u32(&mut value, address as *const u32) })?;
+        // CAST: The same bits.
+        Ok(value as i32)
     }
 }

@@ -20,7 +20,6 @@ use core::mem::offset_of;
 use kernel::{
     prelude::*,
     sync::aref::ARef,
-    transmute::FromBytes,
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -31,6 +30,7 @@ use kernel_net::{
     net::{device::SOCKADDR_SIZE, rtnl},
     uaccess::{
         copy_to_user,
+        GetUser,
         PutUser, //
     },
 };
@@ -41,8 +41,13 @@ struct User(usize);
 
 impl User {
     /// Reads it (`get_user()`).
-    fn get<T: FromBytes>(self) -> Result<T> {
-        UserSlice::new(UserPtr::from_addr(self.0), size_of::<T>())
+    fn get<T: GetUser>(self) -> Result<T> {
+        T::get_user(self.0)
+    }
+
+    /// Reads bytes (`copy_from_user()`).
+    fn get_bytes<const N: usize>(self) -> Result<[u8; N]> {
+        UserSlice::new(UserPtr::from_addr(self.0), N)
             .reader()
             .read()
     }
@@ -101,7 +106,7 @@ impl Request {
             // The argument is the value itself.
             bindings::TUNSETOFFLOAD => Self::SetOffload(arg.try_into()?),
             bindings::SIOCGIFHWADDR => Self::GetMacAddress { to: user },
-            bindings::SIOCSIFHWADDR => Self::SetMacAddress(user.ifreq_data().get()?),
+            bindings::SIOCSIFHWADDR => Self::SetMacAddress(user.ifreq_data().get_bytes()?),
             bindings::TUNGETVNETHDRSZ => Self::GetVnetHdrSize { to: user },
             bindings::TUNSETVNETHDRSZ => Self::SetVnetHdrSize { bytes: user.get()? },
             bindings::TUNGETVNETLE => Self::GetVnetLe { to: user },
