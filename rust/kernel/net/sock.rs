@@ -214,9 +214,13 @@ impl<T: SocketOps> Sock<T> {
         fence(Ordering::SeqCst);
         // SAFETY: By the type invariants, the field is valid. It is read while it changes.
         let flags = unsafe { ptr::read_volatile(&raw const (*self.as_socket()).flags) };
-        if flags & NOSPACE == 0 {
-            return;
+        if flags & NOSPACE != 0 {
+            self.wake_who_waits();
         }
+    }
+
+    #[cold]
+    fn wake_who_waits(&self) {
         // Pollers set the one, and writers that wait the other.
         let polled = self.test_and_clear_flag(bindings::SOCKWQ_ASYNC_NOSPACE);
         let waited_for = self.test_and_clear_flag(bindings::SOCK_NOSPACE);
