@@ -127,16 +127,19 @@ fn receive(
     zero_copy: bool,
     nonblock: bool,
 ) -> Result<(SkBuff, Option<Header>, Pages)> {
-    let header = match queue.settings.vnet_format() {
-        None => None,
-        Some(format) => Some(Header::read(from, format)?),
+    let (header, wanted) = match queue.settings.vnet_format() {
+        None => (None, 0),
+        Some(format) => {
+            let (header, wanted) = Header::read(from, format)?;
+            (Some(header), wanted)
+        }
     };
 
     let len = from.len();
     if len < ETH_HLEN {
         return Err(EINVAL);
     }
-    let linear = match header.map_or(0, |header| header.linear_len()) {
+    let linear = match wanted {
         0 => HEADERS,
         wanted => wanted.into(),
     };

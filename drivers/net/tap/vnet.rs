@@ -118,14 +118,15 @@ impl Header {
         ]
     }
 
-    /// Reads the header of a frame from user space (`tun_vnet_hdr_get()`).
+    /// Reads the header of a frame from user space (`tun_vnet_hdr_get()`). Returns its
+    /// [`linear_len`](Self::linear_len) as well.
     ///
     /// # Errors
     ///
     /// `EINVAL` if there is less than a header, or less than it wants in the linear part; `EFAULT`
     /// if the source cannot be read.
     #[inline]
-    pub(crate) fn read(from: &mut IovIterSource<'_>, format: VnetFormat) -> Result<Self> {
+    pub(crate) fn read(from: &mut IovIterSource<'_>, format: VnetFormat) -> Result<(Self, u16)> {
         if from.len() < format.size {
             return Err(EINVAL);
         }
@@ -133,7 +134,8 @@ impl Header {
         from.read_exact(&mut bytes)?;
         let header = Self::decode(&bytes, format.endian);
         // As in C, the rest of a longer header counts here.
-        if usize::from(header.linear_len()) > from.len() {
+        let linear = header.linear_len();
+        if usize::from(linear) > from.len() {
             return Err(EINVAL);
         }
         // Never less: see `Settings::set_vnet_hdr_size`.
@@ -141,7 +143,7 @@ impl Header {
         if rest != 0 {
             from.advance(rest);
         }
-        Ok(header)
+        Ok((header, linear))
     }
 
     /// Writes the header of a frame to user space (`tun_vnet_hdr_put()`).
@@ -249,23 +251,24 @@ impl Header {
 
     #[inline(always)]
     fn apply_offloads(&self, skb: &mut SkBuff, device: &NetDevice) -> Result {
-        let gso = self.gso()?;
+        let kind = self.gso_kind()?;
         // Where the payload starts, which only matters for segmentation.
         let mut payload = 0;
 
         if self.flags & NEEDS_CSUM != 0 {
-            payload = self.apply_csum(skb, gso)?;
-        } else if let Some(gso) = gso {
-            payload = find_transport(skb, device, gso)?;
+            payload = self.apply_csum(skb, kind)?;
+        } else if let Some(kind) = kind {
+            payload = find_transport(skb, device, kind)?;
         }
-        match gso {
-            Some(gso) => self.apply_gso(skb, gso, payload),
+        match kind {
+            Some(kind) => self.apply_gso(skb, kind, payload),
             None => Ok(()),
         }
     }
 
-    #[inline]
-    fn gso(&self) -> Result<Option<Gso>> {
+    /// Returns how the packet is to be segmented, if it is.
+    #[inline(always)]
+    fn gso_kind(&self) -> Result<Option<GsoKind>> {
         if self.gso_type == GSO_NONE {
             return Ok(None);
         }
@@ -279,27 +282,26 @@ impl Header {
         if self.gso_size == 0 {
             return Err(EINVAL);
         }
-        Ok(Some(Gso {
-            kind,
-            ecn: self.gso_type & GSO_ECN != 0,
-        }))
+        Ok(Some(kind))
+    }
+
+    #[inline(always)]
+    fn has_ecn(&self) -> bool {
+        self.gso_type & GSO_ECN != 0
     }
 
     /// Sets up a partial checksum, and returns where the payload starts, in bytes.
     #[inline(always)]
-    fn apply_csum(&self, skb: &mut SkBuff, gso: Option<Gso>) -> Result<usize> {
-        let transport_len = gso.map_or(0, Gso::transport_len);
+    fn apply_csum(&self, skb: &mut SkBuff, kind: Option<GsoKind>) -> Result<usize> {
+        let transport_len = kind.map_or(0, transport_len);
         let start = usize::from(self.csum_start);
         #[expect(clippy::arithmetic_side_effects, reason = "a sum of 16-bit numbers")]
         let needed = start + transport_len.max(usize::from(self.csum_offset) + 2);
         if !skb.may_pull(needed) || !skb.partial_csum_set(self.csum_start, self.csum_offset) {
             return Err(EINVAL);
         }
-        let network_len = match gso {
-            Some(Gso {
-                kind: GsoKind::TcpV6,
-                ..
-            }) => IPV6_HEADER,
+        let network_len = match kind {
+            Some(GsoKind::TcpV6) => IPV6_HEADER,
             _ => IPV4_HEADER,
         };
         let transport = usize::try_from(skb.transport_offset()).map_err(|_| EINVAL)?;
@@ -318,12 +320,13 @@ impl Header {
     }
 
     /// Sets up segmentation.
-    fn apply_gso(&self, skb: &mut SkBuff, gso: Gso, payload: usize) -> Result {
+    #[inline(always)]
+    fn apply_gso(&self, skb: &mut SkBuff, kind: GsoKind, payload: usize) -> Result {
         let mut size = self.gso_size;
         let mut payload = payload;
         // OVERFLOW: All that comes before the payload is there: it is in the linear part.
         let payload_len = |payload| skb.len().wrapping_sub(payload);
-        match gso.kind {
+        match kind {
             // The UDP header may be a part of the first fragment.
             //
             // OVERFLOW: The payload starts behind that header.
@@ -337,7 +340,7 @@ impl Header {
                 if self.flags & NEEDS_CSUM == 0
                     || skb.csum_offset() != UDP_CHECK
                     || payload_len(payload) > max
-                    || gso.ecn
+                    || self.has_ecn()
                 {
                     return Err(EINVAL);
                 }
@@ -355,44 +358,35 @@ impl Header {
         }
         // A packet that fits into one segment needs no segmentation.
         if payload_len(payload) > usize::from(size) {
-            skb.set_gso(gso.kind, gso.ecn, size)?;
+            skb.set_gso(kind, self.has_ecn(), size)?;
         }
         Ok(())
     }
 }
 
-/// How a packet is to be segmented.
-#[derive(Clone, Copy)]
-struct Gso {
-    kind: GsoKind,
-    ecn: bool,
+/// Returns the length of the transport header without options, in bytes.
+#[inline]
+fn transport_len(kind: GsoKind) -> usize {
+    match kind {
+        GsoKind::TcpV4 | GsoKind::TcpV6 => TCP_HEADER,
+        GsoKind::UdpFragments | GsoKind::UdpL4 => UDP_HEADER,
+    }
 }
 
-impl Gso {
-    #[inline]
-    fn transport_len(self) -> usize {
-        match self.kind {
-            GsoKind::TcpV4 | GsoKind::TcpV6 => TCP_HEADER,
-            GsoKind::UdpFragments | GsoKind::UdpL4 => UDP_HEADER,
-        }
+/// Returns the protocol of IP.
+fn ip_proto(kind: GsoKind) -> u8 {
+    match kind {
+        GsoKind::TcpV4 | GsoKind::TcpV6 => bindings::IPPROTO_TCP as u8,
+        GsoKind::UdpFragments | GsoKind::UdpL4 => bindings::IPPROTO_UDP as u8,
     }
+}
 
-    fn ip_proto(self) -> u8 {
-        match self.kind {
-            GsoKind::TcpV4 | GsoKind::TcpV6 => bindings::IPPROTO_TCP as u8,
-            GsoKind::UdpFragments | GsoKind::UdpL4 => bindings::IPPROTO_UDP as u8,
-        }
-    }
-
-    /// Returns whether packets of this kind come with a network protocol, an Ethernet type.
-    fn matches(self, protocol: u16) -> bool {
-        match self.kind {
-            GsoKind::TcpV4 => protocol == ETH_P_IP,
-            GsoKind::TcpV6 => protocol == ETH_P_IPV6,
-            GsoKind::UdpFragments | GsoKind::UdpL4 => {
-                protocol == ETH_P_IP || protocol == ETH_P_IPV6
-            }
-        }
+/// Returns whether packets of a kind come with a network protocol, an Ethernet type.
+fn comes_with(kind: GsoKind, protocol: u16) -> bool {
+    match kind {
+        GsoKind::TcpV4 => protocol == ETH_P_IP,
+        GsoKind::TcpV6 => protocol == ETH_P_IPV6,
+        GsoKind::UdpFragments | GsoKind::UdpL4 => protocol == ETH_P_IP || protocol == ETH_P_IPV6,
     }
 }
 
@@ -401,11 +395,11 @@ const ETH_P_IPV6: u16 = bindings::ETH_P_IPV6 as u16;
 
 /// Finds the transport header of a packet that is to be segmented and whose header does not tell
 /// it by a checksum. Returns where the payload starts, in bytes.
-fn find_transport(skb: &mut SkBuff, device: &NetDevice, gso: Gso) -> Result<usize> {
+fn find_transport(skb: &mut SkBuff, device: &NetDevice, kind: GsoKind) -> Result<usize> {
     if skb.protocol() == [0, 0] {
         let mut protocol = skb.parse_header_protocol(device);
         if protocol == [0, 0] {
-            protocol = match gso.kind {
+            protocol = match kind {
                 GsoKind::TcpV6 => ETH_P_IPV6,
                 _ => ETH_P_IP,
             }
@@ -416,7 +410,7 @@ fn find_transport(skb: &mut SkBuff, device: &NetDevice, gso: Gso) -> Result<usiz
     let keys = match skb.flow_keys(device) {
         Some(keys) => keys,
         // UDP fragmentation does not tell which IP it is: that was a guess above.
-        None if gso.kind == GsoKind::UdpFragments && skb.protocol() == ETH_P_IP.to_be_bytes() => {
+        None if kind == GsoKind::UdpFragments && skb.protocol() == ETH_P_IP.to_be_bytes() => {
             skb.set_protocol(ETH_P_IPV6.to_be_bytes());
             skb.flow_keys(device).ok_or(EINVAL)?
         }
@@ -427,8 +421,9 @@ fn find_transport(skb: &mut SkBuff, device: &NetDevice, gso: Gso) -> Result<usiz
         clippy::arithmetic_side_effects,
         reason = "a 16-bit and a small number"
     )]
-    let payload = transport + gso.transport_len();
-    if !skb.may_pull(payload) || keys.ip_proto != gso.ip_proto() || !gso.matches(keys.n_proto) {
+    let payload = transport + transport_len(kind);
+    if !skb.may_pull(payload) || keys.ip_proto != ip_proto(kind) || !comes_with(kind, keys.n_proto)
+    {
         return Err(EINVAL);
     }
     skb.set_transport_header(transport)?;

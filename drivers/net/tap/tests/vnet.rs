@@ -175,11 +175,11 @@ fn read(case: u64, tally: &mut Tally) -> Result {
 
     // What is in the header, how much is to be linear, and what is left.
     let here = with_source(bytes, |from| {
-        let header = Header::read(from, format)?;
+        let (header, linear) = Header::read(from, format)?;
         let mut bytes = in_memory(header.encode(format.endian));
         // C puts this into the header.
-        bytes[2..4].copy_from_slice(&bytes_of(header.linear_len(), format.endian));
-        Ok((bytes, usize::from(header.linear_len()), from.len()))
+        bytes[2..4].copy_from_slice(&bytes_of(linear, format.endian));
+        Ok((bytes, usize::from(linear), from.len()))
     });
     let in_c = with_source(bytes, |from| {
         let (header, linear) = tun_vnet::hdr_get(format.size as i32, flags, from)?;

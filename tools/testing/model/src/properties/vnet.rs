@@ -339,7 +339,7 @@ proptest! {
         } else if usize::from(linear_len) > bytes.len() - SIZE {
             prop_assert!(header.err() == Some(EINVAL));
         } else {
-            prop_assert!(header == Ok(fields.header()));
+            prop_assert!(header == Ok((fields.header(), linear_len)));
             prop_assert_eq!(from.len(), bytes.len() - format.size);
         }
     }
@@ -422,7 +422,7 @@ proptest! {
         }
         let header = Header::of(&skb);
         if known {
-            prop_assert!(header == Ok(fields.header()));
+            prop_assert!(header == Ok((fields.header(), linear_len)));
         } else {
             prop_assert!(header.err() == Some(EINVAL));
         }
