@@ -221,9 +221,7 @@ impl Operations for Chardev {
         if queue.poll_writable() {
             events = events.and(PollEvents::WRITABLE);
         }
-        if queue.notice.poll() {
-            events = events.and(PollEvents::ERROR);
-        }
+        events = queue.notice.poll(events);
         // The last: its lock takes calls, across which less is to be kept then.
         if !queue.ring.is_empty() {
             events = events.and(PollEvents::READABLE);

@@ -26,7 +26,8 @@ use kernel::{
 use kernel_net::{
     compat::enetdown,
     net::SkBuff,
-    sync::Atomic, //
+    sync::Atomic,
+    wait::PollEvents, //
 };
 
 /// Whether pollers of a file are to be told that its device is gone.
@@ -44,15 +45,21 @@ impl Notice {
         Self(Atomic::new(Self::NONE))
     }
 
-    /// Returns whether a poller is to be told, and takes it that it is.
+    /// Adds to `events` what a poller is to be told, and takes it that it is.
     #[inline]
-    pub(crate) fn poll(&self) -> bool {
+    pub(crate) fn poll(&self, events: PollEvents) -> PollEvents {
         match self.0.load(Relaxed) {
-            Self::NONE => return false,
-            Self::NEW => self.0.store(Self::SEEN, Relaxed),
-            _ => {}
+            Self::NONE => events,
+            _ => self.tell(events),
         }
-        true
+    }
+
+    #[cold]
+    fn tell(&self, events: PollEvents) -> PollEvents {
+        if self.0.load(Relaxed) == Self::NEW {
+            self.0.store(Self::SEEN, Relaxed);
+        }
+        events.and(PollEvents::ERROR)
     }
 
     /// A reader is told nothing. If a poller sent it, that has been told now.
