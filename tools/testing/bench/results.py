@@ -17,10 +17,8 @@ class Path(typing.NamedTuple):
 
     @property
     def value(self):
-        """A timer or somebody else interrupts a round now and then, which the median hides.
-        Memory is taken in pieces that are for more than one round: there it is the mean."""
-        if self.unit == "bytes":
-            return statistics.fmean(self.rounds)
+        """A timer or somebody else interrupts a round now and then, or takes memory for what has
+        nothing to do with it, which the median hides."""
         return statistics.median(self.rounds)
 
 
