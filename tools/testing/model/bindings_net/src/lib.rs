@@ -51,6 +51,13 @@ pub const TCP_MIN_GSO_SIZE: u32 = 8;
 pub const GSO_BY_FRAGS: u32 = 0xffff;
 pub const IPPROTO_TCP: u32 = 6;
 pub const IPPROTO_UDP: u32 = 17;
+pub const EPOLLIN: c_ulong = 1;
+pub const EPOLLOUT: c_ulong = 4;
+pub const EPOLLERR: c_ulong = 8;
+pub const EPOLLRDNORM: c_ulong = 0x40;
+pub const EPOLLRDBAND: c_ulong = 0x80;
+pub const EPOLLWRNORM: c_ulong = 0x100;
+pub const EPOLLWRBAND: c_ulong = 0x200;
 pub const ETH_P_IP: u32 = 0x800;
 pub const ETH_P_IPV6: u32 = 0x86dd;
 pub const SIOCGIFHWADDR: u32 = 0x8927;
@@ -137,6 +144,28 @@ pub unsafe fn put_user_u16(value: u16, to: *mut u16) -> c_int {
 
 pub unsafe fn put_user_u32(value: u32, to: *mut u32) -> c_int {
     to_errno(user_memory::put(to.addr(), &value.to_ne_bytes()))
+}
+
+/// # Safety
+///
+/// `value` must be valid for writing.
+pub unsafe fn get_user_u16(value: *mut u16, from: *const u16) -> c_int {
+    let mut bytes = [0; 2];
+    let read = user_memory::read(from.addr(), &mut bytes);
+    // SAFETY: By the safety requirements of this function.
+    unsafe { value.write(u16::from_ne_bytes(bytes)) };
+    to_errno(read)
+}
+
+/// # Safety
+///
+/// `value` must be valid for writing.
+pub unsafe fn get_user_u32(value: *mut u32, from: *const u32) -> c_int {
+    let mut bytes = [0; 4];
+    let read = user_memory::read(from.addr(), &mut bytes);
+    // SAFETY: By the safety requirements of this function.
+    unsafe { value.write(u32::from_ne_bytes(bytes)) };
+    to_errno(read)
 }
 
 /// How many bytes were not written, of which only the first may be good, is not told: some or none.

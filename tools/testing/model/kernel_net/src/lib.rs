@@ -16,3 +16,4 @@ pub mod net;
 pub mod sync;
 #[path = "../../../../../rust/kernel/uaccess.rs"]
 pub mod uaccess;
+pub mod wait;

@@ -422,7 +422,7 @@ proptest! {
         }
         let header = Header::of(&skb);
         if known {
-            prop_assert!(header == Ok((fields.header(), linear_len)));
+            prop_assert!(header == Ok(fields.header()));
         } else {
             prop_assert!(header.err() == Some(EINVAL));
         }
