@@ -5,6 +5,9 @@ import re
 import statistics
 import typing
 
+# What paths of frames do not begin with: these are seldom taken, or nobody's.
+CONTROL = ("floor", "open", "close", "attach", "detach", "ioctl", "create", "delete")
+
 # A path may cost so much more than before, in relation to C.
 TOLERANCE = 0.01
 
@@ -110,7 +113,19 @@ def table(results):
             f"{path['name']:<42} {number(path['c'])} {number(path['rust'])} "
             f"{ratio(path['ratio'])} {percent(path['c_spread'], 9)} {percent(path['rust_spread'], 7)}"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *worst(results["paths"])]) + "\n"
+
+
+def worst(paths):
+    """The path of frames that is worst in relation to C, and how many there are."""
+    frames = [
+        path for path in paths
+        if path["unit"] == "instructions" and path["ratio"] is not None
+        and not path["name"].startswith(CONTROL)
+    ]
+    if frames:
+        path = max(frames, key=lambda path: path["ratio"])
+        yield f"\nworst of {len(frames)} paths of frames: {path['ratio']:.4f}, {path['name']}"
 
 
 def number(value):
