@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What Linux 7.2 lacks of 7.3's `kernel` crate.
+//! What Linux 7.2 lacks of 7.3's `kernel` crate, and of its macvlan.
 //!
-//! Unsafe: initialises by pointer in Linux 7.2, for which 7.3 has functions.
+//! Unsafe: initialises by pointer in Linux 7.2, for which 7.3 has functions, and mends a flag of
+//! macvlan's.
 
 use kernel::{
     error::Error,
@@ -64,6 +65,57 @@ pub use kernel::sync::rcu::rcu_barrier;
 pub fn rcu_barrier() {
     // SAFETY: No requirements.
     unsafe { bindings_net::rcu_barrier() };
+}
+
+/// Calls `change`, which has macvlan give a link flags.
+///
+/// # Safety
+///
+/// `vlan` must be that of a link that is registered, and stay so; RTNL must be held.
+#[cfg(not(linux_7_2))]
+#[inline]
+pub(crate) unsafe fn changing_flags(
+    _vlan: *mut bindings_net::macvlan_dev,
+    _flags: Option<u16>,
+    change: impl FnOnce() -> kernel::error::Result,
+) -> kernel::error::Result {
+    change()
+}
+
+/// Calls `change`, which has macvlan give a link `flags`, if there are some.
+///
+/// macvlan of 7.2 then takes the lower device for promiscuous, or for not so any more, even if the
+/// link is down, and the count of that does not add up. So it is to find the flag as it is to be.
+///
+/// # Safety
+///
+/// `vlan` must be that of a link that is registered, and stay so; RTNL must be held.
+#[cfg(linux_7_2)]
+pub(crate) unsafe fn changing_flags(
+    vlan: *mut bindings_net::macvlan_dev,
+    flags: Option<u16>,
+    change: impl FnOnce() -> kernel::error::Result,
+) -> kernel::error::Result {
+    const NOPROMISC: u16 = bindings_net::MACVLAN_FLAG_NOPROMISC as u16;
+
+    // SAFETY: By the safety requirements of this function, macvlan has set the fields, which change
+    // under RTNL only.
+    let (place, is_up) = unsafe {
+        let flags = (*(*vlan).dev).flags;
+        (
+            &raw mut (*vlan).flags,
+            flags & bindings_net::net_device_flags_IFF_UP != 0,
+        )
+    };
+    let Some(flags) = flags.filter(|_| !is_up) else {
+        return change();
+    };
+    // SAFETY: As above. Others read the field while it changes.
+    unsafe {
+        let before = place.read();
+        place.write_volatile(before & !NOPROMISC | flags & NOPROMISC);
+        change().inspect_err(|_| place.write_volatile(before))
+    }
 }
 
 /// Returns `ENOLINK`, which the list of 7.2 lacks: "Link has been severed".

@@ -11,15 +11,18 @@ use super::{
     Link,
     LinkKind, //
 };
-use crate::net::{
-    device::Reception,
-    netlink::{
-        Attribute,
-        ExtAck,
-        Message, //
+use crate::{
+    compat::changing_flags,
+    net::{
+        device::Reception,
+        netlink::{
+            Attribute,
+            ExtAck,
+            Message, //
+        },
+        rtnl,
+        NetDevice, //
     },
-    rtnl,
-    NetDevice, //
 };
 use bindings_net as bindings;
 use core::{
@@ -220,7 +223,13 @@ impl<'a, T: LinkKind> Configurable<'a, T> {
             _ => &[],
         };
         self.ask(added, held)?;
-        macvlan(flags, held).inspect_err(|_| self.give_up(added, held))?;
+        let changed = if new.is_some() || old.is_some() {
+            // SAFETY: By the type invariants, the link is registered. RTNL is held.
+            unsafe { changing_flags(self.link.vlan(), flags, || macvlan(flags, held)) }
+        } else {
+            macvlan(flags, held)
+        };
+        changed.inspect_err(|_| self.give_up(added, held))?;
         current.nopromisc.set(nopromisc, held);
         if changes {
             let asked = current.asked.replace(new.is_some(), held);
