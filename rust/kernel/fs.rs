@@ -2,8 +2,10 @@
 
 //! Files.
 
+mod async_files;
 mod operations;
 
+pub use async_files::AsyncFiles;
 pub use operations::{
     FileOperations,
     FileOwned,

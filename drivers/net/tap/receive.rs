@@ -81,6 +81,6 @@ fn enqueue(
         }
         queue.ring.produce(skb).map_err(full)?;
     }
-    queue.wait_queue().wake_up(PollEvents::WAKE_READERS);
+    queue.wake_up(PollEvents::WAKE_READERS);
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
 //! [`include/linux/poll.h`](srctree/include/linux/poll.h)
 
+use super::AsyncFiles;
 use crate::{
     cdev::DeviceNumber,
     compat::ModuleMetadata,
@@ -29,7 +30,12 @@ use kernel::{
 };
 
 /// What an open file can own.
-pub trait FileOwned: ForeignOwnable {
+///
+/// # Safety
+///
+/// [`async_files`](Self::async_files) must return the same list each time, which stays until the value
+/// is dropped.
+pub unsafe trait FileOwned: ForeignOwnable {
     /// Sets which open file owns this; null if none does any more.
     ///
     /// # Safety
@@ -37,6 +43,9 @@ pub trait FileOwned: ForeignOwnable {
     /// Unless `file` is null, it must be valid until this is called with another one, and for a
     /// grace period longer.
     unsafe fn set_file(&self, file: *mut bindings::file);
+
+    /// Returns the list that the file is on while it has `O_ASYNC`.
+    fn async_files<'a>(borrowed: &'a Self::Borrowed<'_>) -> &'a AsyncFiles;
 }
 
 /// What can be done with the open files of a character device.
@@ -98,6 +107,7 @@ impl<T: Operations> FileOperations<T> {
         table.read_iter = Some(Self::read_iter);
         table.write_iter = Some(Self::write_iter);
         table.poll = Some(Self::poll);
+        table.fasync = Some(Self::fasync);
         table.unlocked_ioctl = Some(Self::ioctl);
         table.compat_ioctl = bindings::compat_ptr_ioctl;
         // INVARIANT: All callbacks are those of `T`.
@@ -212,6 +222,19 @@ impl<T: Operations> FileOperations<T> {
             _file: PhantomData,
         };
         T::poll(ptr, &table).bits()
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be valid, for a file opened with this table.
+    unsafe extern "C" fn fasync(fd: c_int, file: *mut bindings::file, on: c_int) -> c_int {
+        // SAFETY: By the safety requirements of this function, `open` has stored this, and the
+        // file stays open meanwhile.
+        let ptr = unsafe { T::Ptr::borrow((*file).private_data) };
+        let files = T::Ptr::async_files(&ptr);
+        // SAFETY: As above. The list is the same each time and stays until `release`, before which
+        // the file is taken off it.
+        unsafe { bindings::fasync_helper(fd, file, on, files.as_raw()) }
     }
 
     /// # Safety

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     compat::raw_try_init,
     error::to_result,
+    fs::AsyncFiles,
     sync::Reference,
     wait::{
         PollEvents,
@@ -184,6 +185,22 @@ impl<T: SocketOps> Sock<T> {
         unsafe { WaitQueue::from_raw(&raw mut (*self.as_socket()).wq.wait) }
     }
 
+    /// Returns the list of files with `O_ASYNC`.
+    #[inline]
+    pub fn async_files(&self) -> &AsyncFiles {
+        // SAFETY: By the type invariants, the list is valid; it lives as long as `self`.
+        unsafe { AsyncFiles::from_raw(&raw mut (*self.as_socket()).wq.fasync_list) }
+    }
+
+    /// Tells who waits for one of `events`, in a call, by a poller, or for a signal.
+    ///
+    /// What they are to see must have been written before.
+    #[inline]
+    pub fn wake_up(&self, events: PollEvents) {
+        self.wait_queue().wake_up(events);
+        self.async_files().signal(events);
+    }
+
     /// Sets how many bytes of packets may be on their way out before writers wait. Those who wait
     /// are woken if there is room now.
     pub fn set_send_buffer(&self, bytes: i32) {
@@ -200,7 +217,7 @@ impl<T: SocketOps> Sock<T> {
         // SAFETY: By the type invariants, the field is valid. It is read while it changes, which it
         // does here only, and to this value.
         unsafe { ptr::write_volatile(&raw mut (*self.sk()).sk_shutdown, bindings::SEND_SHUTDOWN) };
-        self.wait_queue().wake_up(PollEvents::ERROR);
+        self.wake_up(PollEvents::ERROR);
     }
 
     /// Wakes those who wait for room in the send buffer, if there is any.
@@ -225,7 +242,7 @@ impl<T: SocketOps> Sock<T> {
         let polled = self.test_and_clear_flag(bindings::SOCKWQ_ASYNC_NOSPACE);
         let waited_for = self.test_and_clear_flag(bindings::SOCK_NOSPACE);
         if polled || waited_for {
-            self.wait_queue().wake_up(PollEvents::WAKE_WRITERS);
+            self.wake_up(PollEvents::WAKE_WRITERS);
         }
     }
 

@@ -34,6 +34,11 @@ impl PollEvents {
         Self(self.0 | other.0)
     }
 
+    /// Returns whether all of `other` are among these events.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Returns the bits (`__poll_t`).
     pub const fn bits(self) -> u32 {
         self.0

@@ -11,7 +11,10 @@ use super::{
     SocketOps, //
 };
 use crate::{
-    fs::FileOwned,
+    fs::{
+        AsyncFiles,
+        FileOwned, //
+    },
     sync::{
         RcuReference,
         Reference, //
@@ -141,13 +144,18 @@ impl<T: SocketOps> Deref for SockBorrow<'_, T> {
     }
 }
 
-impl<T: SocketOps> FileOwned for SockRef<T> {
+// SAFETY: The list is a field of the socket, which stays while there is a reference.
+unsafe impl<T: SocketOps> FileOwned for SockRef<T> {
     unsafe fn set_file(&self, file: *mut bindings::file) {
         // INVARIANT: By the safety requirements of this function.
         // SAFETY: By the type invariants of `Sock`, the field is valid. netfilter looks at the
         // credentials of a packet's file: it reads the field by `READ_ONCE()`, while it changes,
         // and the file in the same RCU read-side critical section.
         unsafe { atomic_store(&raw mut (*self.as_socket()).file, file, Relaxed) };
+    }
+
+    fn async_files<'a>(borrowed: &'a SockBorrow<'_, T>) -> &'a AsyncFiles {
+        borrowed.get().async_files()
     }
 }
 

@@ -31,12 +31,16 @@ run_uml() {
 	echo "$ENDS$status" >&9
 }
 
-# It waits for signals of its files (O_ASYNC), which the node does not send. But it
+# It waits for signals of its files (O_ASYNC), which C's node does not send. But it
 # looks at all of them when it gets one of another file.
 knock() {
 	while sleep 0.05; do
 		echo
 	done >"$work/knocks"
+}
+
+sends_signals() {
+	[ "$MODULES" = rust ] || [ "$MODULES" = rust-tap ]
 }
 
 # start_uml NIC LINK: until the guest's LINK is up and has an address.
@@ -46,9 +50,11 @@ start_uml() {
 	run_uml "$1" &
 	uml=$!
 	hear_guest up
-	in_guest "cat /dev/tty2 >/dev/null &"
-	knock 8>&- 9>&- &
-	knocker=$!
+	if ! sends_signals; then
+		in_guest "cat /dev/tty2 >/dev/null &"
+		knock 8>&- 9>&- &
+		knocker=$!
+	fi
 	in_guest "ip link set $2 up && ip address add 192.0.2.2/24 dev $2"
 }
 

@@ -73,7 +73,6 @@ const CALLS: &[Row] = &[
     ("F_GETOWN", libc::SYS_fcntl, |f| [f.tap, libc::F_GETOWN as usize, 0, 0, 0, 0], Ok(0)),
     ("F_SETSIG", libc::SYS_fcntl, |f| [f.tap, F_SETSIG, libc::SIGIO as usize, 0, 0, 0], Ok(0)),
     ("O_DIRECT set later", libc::SYS_fcntl, |f| [f.tap, libc::F_SETFL as usize, libc::O_DIRECT as usize, 0, 0, 0], Err(EINVAL)),
-    ("FIOASYNC on", libc::SYS_ioctl, |f| [f.tap, libc::FIOASYNC as usize, f.buffer, 0, 0, 0], Err(ENOTTY)),
     ("FIOQSIZE", libc::SYS_ioctl, |f| [f.tap, FIOQSIZE, f.buffer, 0, 0, 0], Err(ENOTTY)),
     ("FIGETBSZ", libc::SYS_ioctl, |f| [f.tap, FIGETBSZ, f.buffer, 0, 0, 0], Ok(0)),
     ("FIBMAP", libc::SYS_ioctl, |f| [f.tap, FIBMAP, f.buffer, 0, 0, 0], Err(EINVAL)),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{fcntl, splice, FcntlArg, OFlag, SpliceFFlags};
+use nix::fcntl::{splice, SpliceFFlags};
 use nix::sys::mman::{mmap, MapFlags, ProtFlags};
 use nix::sys::sendfile::sendfile;
 use nix::sys::socket::{recv, send, MsgFlags};
@@ -33,7 +33,6 @@ pub fn cases(_: Driver) -> Vec<Case> {
         splice_in_and_out,
         sendfile_in_and_out,
         is_no_socket,
-        no_signal_driven_input,
     ]
 }
 
@@ -149,17 +148,4 @@ fn is_no_socket() {
     let flags = MsgFlags::empty();
     assert_eq!(recv(fd, &mut [0; 100], flags), Err(Errno::ENOTSOCK));
     assert_eq!(send(fd, &[0; 100], flags), Err(Errno::ENOTSOCK));
-}
-
-/// The flag is taken without an error, but does not stay.
-fn no_signal_driven_input() {
-    let lone = Lone::new();
-    let flags = || {
-        let bits = fcntl(&lone.tap, FcntlArg::F_GETFL).expect("F_GETFL");
-        OFlag::from_bits_retain(bits)
-    };
-    let before = flags();
-    let set = fcntl(&lone.tap, FcntlArg::F_SETFL(before | OFlag::O_ASYNC));
-    assert_eq!(set, Ok(0));
-    assert_eq!(flags(), before);
 }

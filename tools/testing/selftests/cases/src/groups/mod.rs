@@ -41,6 +41,7 @@ mod receive;
 mod samples;
 pub mod scale;
 mod sctp;
+mod signals;
 mod statistics;
 mod stream;
 mod stress;
@@ -79,6 +80,7 @@ pub const GROUPS: &[Group] = groups![
     gso_read,
     features,
     poll,
+    signals,
     queues,
     races,
     vlan,

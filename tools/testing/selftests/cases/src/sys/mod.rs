@@ -29,6 +29,7 @@ pub mod release;
 pub mod ring;
 pub mod sample;
 pub mod sctp;
+pub mod signals;
 pub mod tap;
 pub mod trace;
 pub mod tun;
