@@ -36,6 +36,7 @@ set_up() {
 tear_down() {
 	local status=$?
 
+	set +e
 	pkill -x libvirtd
 	pkill -x virtlogd
 	pkill -x systemd-udevd

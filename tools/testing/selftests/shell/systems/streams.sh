@@ -77,7 +77,11 @@ start_passt() {
 		--ipv4-only --no-map-gw --mtu 1500 --mac-addr "$(cat /sys/class/net/mt-tap/address)" \
 		>"$work/passt.log" 2>&1 &
 	passt=$!
-	eventually test -S "$work/socket"
+	eventually passt_listens
+}
+
+passt_listens() {
+	[ -n "$(ip netns exec mt-uplink ss -Hxl src "$work/socket")" ]
 }
 
 # The peer gives up what address it has.

@@ -2,6 +2,7 @@
 //! Requests on an io_uring that may take their time.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::thread;
@@ -53,6 +54,14 @@ impl Ring {
             buffers: BTreeMap::new(),
             last: 0,
         }
+    }
+
+    /// How many requests wait for their file as a poller does.
+    pub fn waiting(&self) -> usize {
+        let path = format!("/proc/self/fdinfo/{}", self.ring.as_raw_fd());
+        let text = fs::read_to_string(path).expect("what the ring does");
+        let is_request = |line: &&str| line.trim_start().starts_with("op=");
+        text.lines().filter(is_request).count()
     }
 
     pub fn read(&mut self, tap: &Tap, length: usize, how: How) -> Id {
