@@ -14,6 +14,7 @@
 //! Packets without a description  `frames::GSO_TYPES` has none.
 //! Links that are gone            [`events_seen`], [`result_read`], [`result_written`];
 //!                                nobody waits on files of such a link: `files::any`.
+//! Files that send signals        [`status_seen`]; nobody asks for their signals.
 //! Everything else                is about time, which is not printed.
 //! =============================  ============================================
 
@@ -50,6 +51,11 @@ pub fn tag_is_bad(header: usize, good: usize) -> bool {
 /// What poll() reports, but for what it says in C never: that the link is gone.
 pub fn events_seen(events: PollFlags) -> PollFlags {
     events - PollFlags::POLLERR
+}
+
+/// A file's status flags, but for the one that in C does not stay.
+pub fn status_seen(flags: i32) -> i32 {
+    flags & !libc::O_ASYNC
 }
 
 /// What a read without waiting returned, from what it returns when the link is gone:

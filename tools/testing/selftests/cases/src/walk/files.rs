@@ -9,7 +9,7 @@ use nix::poll::PollFlags;
 
 use super::random::{happens, pick, weighted};
 use super::world::{World, MACS, SLOTS};
-use super::{inject, reads};
+use super::{differences, inject, reads};
 use crate::sys::tap::Tap;
 use crate::sys::wait;
 use crate::vnet;
@@ -156,6 +156,7 @@ pub fn set_status(world: &mut World) -> String {
             ..file.settings.get()
         });
     }
+    let result = result.map(differences::status_seen);
     format!("status f{} {flags:?}: {result:x?}", file.id)
 }
 
