@@ -90,6 +90,8 @@ pub fn send_any(
         match socket.try_send(*header, frame) {
             Ok(_) => true,
             Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENETDOWN | Errno::ENXIO) => false,
+            // As __dev_queue_xmit() says of a link that has just gone down.
+            Err(Errno::ENOMEM) => false,
             Err(error) => panic!("sending: {error}"),
         }
     }
