@@ -50,12 +50,12 @@ impl Notice {
     pub(crate) fn poll(&self, events: PollEvents) -> PollEvents {
         match self.0.load(Relaxed) {
             Self::NONE => events,
-            _ => self.tell(events),
+            _ => self.report(events),
         }
     }
 
     #[cold]
-    fn tell(&self, events: PollEvents) -> PollEvents {
+    fn report(&self, events: PollEvents) -> PollEvents {
         if self.0.load(Relaxed) == Self::NEW {
             self.0.store(Self::SEEN, Relaxed);
         }

@@ -32,7 +32,8 @@ impl AsyncFiles {
     ///
     /// # Safety
     ///
-    /// `ptr` must point to the head of a list that is null or valid, and stays so during `'a`.
+    /// `ptr` must point to the head of a list that is null or valid, and stays so during `'a`. Each
+    /// file on it must be open, which [`FileOperations`](super::FileOperations) sees to.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *mut *mut bindings::fasync_struct) -> &'a Self {
         // INVARIANT: By the safety requirements of this function.

@@ -188,7 +188,8 @@ impl<T: SocketOps> Sock<T> {
     /// Returns the list of files with `O_ASYNC`.
     #[inline]
     pub fn async_files(&self) -> &AsyncFiles {
-        // SAFETY: By the type invariants, the list is valid; it lives as long as `self`.
+        // SAFETY: By the type invariants, the list is valid; it lives as long as `self`. Only
+        // `FileOperations` puts files on it, and takes them off before they are released.
         unsafe { AsyncFiles::from_raw(&raw mut (*self.as_socket()).wq.fasync_list) }
     }
 

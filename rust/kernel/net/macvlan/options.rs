@@ -223,12 +223,10 @@ impl<'a, T: LinkKind> Configurable<'a, T> {
             _ => &[],
         };
         self.ask(added, held)?;
-        let changed = if new.is_some() || old.is_some() {
-            // SAFETY: By the type invariants, the link is registered. RTNL is held.
-            unsafe { changing_flags(self.link.vlan(), flags, || macvlan(flags, held)) }
-        } else {
-            macvlan(flags, held)
-        };
+        // Without options the flags are macvlan's business alone, as in C.
+        let ours = flags.filter(|_| new.is_some() || old.is_some());
+        // SAFETY: By the type invariants, the link is registered. RTNL is held.
+        let changed = unsafe { changing_flags(self.link.vlan(), ours, || macvlan(flags, held)) };
         changed.inspect_err(|_| self.give_up(added, held))?;
         current.nopromisc.set(nopromisc, held);
         if changes {
