@@ -12,6 +12,7 @@ use crate::frame;
 use crate::ktap::Case;
 use crate::setup::Wire;
 use crate::sys::call::call;
+use crate::sys::signals;
 use crate::sys::tap::Tap;
 use crate::vnet;
 
@@ -27,7 +28,7 @@ struct Files {
     vector: usize,
 }
 
-const F_SETSIG: usize = 10;
+const F_SETSIG: usize = signals::F_SETSIG as usize;
 const DN_ACCESS: usize = 1;
 const FIOQSIZE: usize = 0x5460;
 const FIGETBSZ: usize = 2;

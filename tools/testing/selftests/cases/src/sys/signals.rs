@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Signals that files send.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::getpid;
 
+use super::tap::Tap;
 use super::wait;
 
 /// A signal that a file has sent.
@@ -63,9 +64,11 @@ impl Signals {
     }
 }
 
+/// The request for another signal than SIGIO.
+pub const F_SETSIG: i32 = 10;
+
 /// Has `file` send signals to this process: SIGIO, or the one given.
-pub fn send(file: &impl AsFd, signal: Option<i32>) {
-    let file = file.as_fd();
+pub fn send(file: &Tap, signal: Option<i32>) {
     let call = |command: i32, argument: i32| {
         // SAFETY: Neither command takes a pointer.
         let result = unsafe { libc::fcntl(file.as_raw_fd(), command, argument) };
@@ -73,18 +76,16 @@ pub fn send(file: &impl AsFd, signal: Option<i32>) {
     };
     call(libc::F_SETOWN, getpid().as_raw());
     call(F_SETSIG, signal.unwrap_or(0));
-    set(&file, true);
+    set(file, true);
 }
-
-const F_SETSIG: i32 = 10;
 
 /// Sets or clears O_ASYNC.
-pub fn set(file: &impl AsFd, on: bool) {
+pub fn set(file: &Tap, on: bool) {
     let mut flags = flags(file);
     flags.set(OFlag::O_ASYNC, on);
-    fcntl(file, FcntlArg::F_SETFL(flags)).expect("F_SETFL");
+    file.set_status(flags).expect("F_SETFL");
 }
 
-pub fn flags(file: &impl AsFd) -> OFlag {
+pub fn flags(file: &Tap) -> OFlag {
     OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL).expect("F_GETFL"))
 }
