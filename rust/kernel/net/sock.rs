@@ -211,14 +211,14 @@ impl<T: SocketOps> Sock<T> {
     }
 
     /// Lets nobody send any more, and wakes everybody who waits: readers and writers, to look again,
-    /// and pollers, with [`PollEvents::ERROR`].
+    /// and pollers, with [`PollEvents::ERROR`], and because nobody waits to write any more.
     ///
     /// What readers and pollers are to see must have been written before.
     pub fn shut_down(&self) {
         // SAFETY: By the type invariants, the field is valid. It is read while it changes, which it
         // does here only, and to this value.
         unsafe { ptr::write_volatile(&raw mut (*self.sk()).sk_shutdown, bindings::SEND_SHUTDOWN) };
-        self.wake_up(PollEvents::ERROR);
+        self.wake_up(PollEvents::ERROR.and(PollEvents::WAKE_WRITERS));
     }
 
     /// Wakes those who wait for room in the send buffer, if there is any.
@@ -247,8 +247,8 @@ impl<T: SocketOps> Sock<T> {
         }
     }
 
-    /// Returns whether there is room to write. If there is not, those who wait for it are woken
-    /// when there is.
+    /// Returns whether a write would not wait: there is room, or nobody may send any more. If it
+    /// would, those who wait for room are woken when there is.
     #[inline]
     pub fn poll_writable(&self) -> bool {
         self.is_writable() || self.poll_full()
@@ -256,6 +256,11 @@ impl<T: SocketOps> Sock<T> {
 
     #[cold]
     fn poll_full(&self) -> bool {
+        // SAFETY: By the type invariants, the field is valid. It is read while it changes.
+        let shutdown = unsafe { ptr::read_volatile(&raw const (*self.sk()).sk_shutdown) };
+        if shutdown & bindings::SEND_SHUTDOWN != 0 {
+            return true;
+        }
         // SAFETY: By the type invariants, the field is valid.
         let was_set = unsafe {
             let flags = &raw mut (*self.as_socket()).flags;

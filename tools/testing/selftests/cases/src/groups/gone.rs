@@ -2,6 +2,10 @@
 //! What users of an open file are told when its link is deleted. In C, nobody is
 //! told anything.
 
+use std::slice;
+use std::thread;
+use std::time::Duration;
+
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -18,7 +22,7 @@ use crate::sys::io_uring::{Ring, AT_ONCE, BY_THREAD};
 use crate::sys::module::Module;
 use crate::sys::process::{self, Blocked};
 use crate::sys::tap::Tap;
-use crate::sys::vhost::{Vhost, OWN_HEADER};
+use crate::sys::vhost::{Vhost, HEADER_SIZE, OWN_HEADER};
 use crate::sys::wait;
 use crate::vnet;
 
@@ -52,6 +56,10 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         ),
         case("blocked poller", blocked_poller),
         case("poller that comes later", poller_that_comes_later),
+        case(
+            "poller with a full send buffer",
+            poller_with_full_send_buffer,
+        ),
         case("every poller", every_poller),
         case("poller with frames left", poller_with_frames_left),
         case("until a reader has looked", until_a_reader_has_looked),
@@ -69,6 +77,10 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         case("requests of io_uring", requests_of_io_uring),
         case("requests of io_uring that come later", later_requests),
         case("vhost-net takes the file", vhost_takes_the_file),
+        case(
+            "vhost-net with a full send buffer",
+            vhost_with_full_send_buffer,
+        ),
     ]
 }
 
@@ -273,6 +285,29 @@ fn poller_that_comes_later(told: bool) {
     assert_eq!(wait::events_now(&orphan.tap, everything()), news(told));
 }
 
+/// A write would not wait any more. In C it does until the frames were read that
+/// lie in the other queue's ring.
+fn poller_with_full_send_buffer(told: bool) {
+    let pair = Pair::new(libc::O_NONBLOCK);
+    let frames = pair.fill();
+    let near = pair.near.duplicate();
+    let poller = Blocked::start(libc::SYS_poll, move || {
+        wait::events(&near, PollFlags::POLLOUT)
+    });
+    delete(&pair.wire);
+    if told {
+        assert_eq!(poller.result(), news(true));
+        pair.near.assert_empty();
+        let events = wait::events_now(&pair.near, everything());
+        assert_eq!(events, PollFlags::POLLOUT);
+        pair.drain(frames);
+    } else {
+        poller.wait_asleep();
+        pair.drain(frames);
+        assert_eq!(poller.result(), PollFlags::POLLOUT);
+    }
+}
+
 /// Of other queues, and of detached ones.
 fn every_poller(told: bool) {
     let wire = Wire::new();
@@ -444,6 +479,34 @@ fn vhost_takes_the_file(_: bool) {
         }
         let vhost = Vhost::new(OWN_HEADER);
         vhost.attach(&orphan.tap);
+        vhost.detach();
+    }
+}
+
+/// It waits for room, and polls no more when it is told of an error. What it has
+/// must go all the same. In C it waits until the frames were read that lie in the
+/// other queue's ring.
+fn vhost_with_full_send_buffer(told: bool) {
+    let _vhost_net = Module::load("vhost_net", &[]);
+    let packet = [&[0; HEADER_SIZE][..], &Pair::frame()].concat();
+    // The link goes before it waits, while it is about to, and after that.
+    for round in 0..40 {
+        let pair = Pair::new(libc::O_NONBLOCK);
+        let frames = pair.fill();
+        pair.near.set_bare();
+        let mut vhost = Vhost::new(OWN_HEADER);
+        vhost.attach(&pair.near);
+        vhost.post(slice::from_ref(&packet));
+        thread::sleep(Duration::from_micros(250) * round);
+        delete(&pair.wire);
+        if !told {
+            pair.drain(frames);
+        }
+        vhost.wait_sent(1);
+        if told {
+            pair.drain(frames);
+        }
+        pair.far.assert_empty();
         vhost.detach();
     }
 }

@@ -48,9 +48,15 @@ pub fn tag_is_bad(header: usize, good: usize) -> bool {
     (header + BEFORE_TAG..header + WITH_TAG).contains(&good)
 }
 
-/// What poll() reports, but for what it says in C never: that the link is gone.
-pub fn events_seen(events: PollFlags) -> PollFlags {
-    events - PollFlags::POLLERR
+/// What poll() reports, but for what it says in C never, that the link is `gone`;
+/// nor, if it is, whether there is room to write, which is not needed here.
+pub fn events_seen(gone: bool, events: PollFlags) -> PollFlags {
+    let seen = events - PollFlags::POLLERR;
+    if gone {
+        seen - PollFlags::POLLOUT - PollFlags::POLLWRNORM
+    } else {
+        seen
+    }
 }
 
 /// A file's status flags, but for the one that in C does not stay.

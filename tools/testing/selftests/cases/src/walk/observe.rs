@@ -9,7 +9,7 @@ use nix::poll::PollFlags;
 
 use super::random::digest;
 use super::world::{World, SLOTS};
-use super::{differences, frames};
+use super::{differences, files, frames};
 use crate::sys::wait;
 
 /// What was seen of a link the last time.
@@ -94,8 +94,9 @@ impl World {
         let mut text = String::new();
         for file in &self.files {
             let all = PollFlags::all() - PollFlags::POLLNVAL;
-            let events = differences::events_seen(wait::events_now(&file.tap, all)).bits();
-            text += &format!(" f{}:{events:x}", file.id);
+            let gone = !files::is_attached(self, file);
+            let events = differences::events_seen(gone, wait::events_now(&file.tap, all));
+            text += &format!(" f{}:{:x}", file.id, events.bits());
         }
         for id in self.wakeups.take() {
             text += &format!(" woke f{id}");
