@@ -18,8 +18,9 @@ use crate::sys::tap::Tap;
 use crate::sys::wait::{self, DEADLINE};
 use crate::vnet;
 
-pub fn cases(_: Driver) -> Vec<Case> {
-    cases![
+pub fn cases(driver: Driver) -> Vec<Case> {
+    let told = driver.has_our_tap();
+    let mut cases = cases![
         empty_queue_is_writable_only,
         frame_makes_it_readable,
         normal_events_go_along,
@@ -37,7 +38,16 @@ pub fn cases(_: Driver) -> Vec<Case> {
         removed_watch,
         watch_of_a_duplicate_outlives_the_descriptor,
         selected,
-    ]
+    ];
+    cases.extend([
+        Case::new("edge_without_asking_again", move || {
+            edge_without_asking_again(told);
+        }),
+        Case::new("blocked_poll_is_woken_by_a_longer_buffer", move || {
+            blocked_poll_is_woken_by_a_longer_buffer(told);
+        }),
+    ]);
+    cases
 }
 
 fn everything() -> PollFlags {
@@ -108,6 +118,21 @@ fn blocked_poll_is_woken_by_relief() {
     let frames = pair.fill();
     let poller = blocked_poll(&pair.near, PollFlags::POLLOUT);
     pair.drain(frames);
+    assert_eq!(poller.result(), PollFlags::POLLOUT);
+}
+
+/// In C it sleeps on, until something else wakes it.
+fn blocked_poll_is_woken_by_a_longer_buffer(told: bool) {
+    let pair = Pair::new(libc::O_NONBLOCK);
+    let frames = pair.fill();
+    let poller = blocked_poll(&pair.near, PollFlags::POLLOUT);
+    pair.near
+        .set_number(libc::TUNSETSNDBUF, 1_000_000)
+        .expect("TUNSETSNDBUF");
+    if !told {
+        poller.wait_asleep();
+        pair.drain(frames);
+    }
     assert_eq!(poller.result(), PollFlags::POLLOUT);
 }
 
@@ -202,6 +227,22 @@ fn edge_when_there_is_room_again() {
         watch.assert_quiet();
         pair.drain(frames);
         assert_eq!(watch.next(), OUT);
+        watch.assert_quiet();
+    }
+}
+
+/// A write that says `EAGAIN` leaves word, too. In C it does not.
+fn edge_without_asking_again(told: bool) {
+    let pair = Pair::new(libc::O_NONBLOCK);
+    let watch = Watch::new(&pair.near, OUT | EDGE);
+    assert_eq!(watch.next(), OUT);
+    for _ in 0..3 {
+        let frames = pair.fill();
+        watch.assert_quiet();
+        pair.drain(frames);
+        if told {
+            assert_eq!(watch.next(), OUT);
+        }
         watch.assert_quiet();
     }
 }
