@@ -53,7 +53,7 @@ fn enqueue(
     rcu: &rcu::Guard,
 ) -> Result<(), (SkBuff, DropReason)> {
     if skb.push(bindings::ETH_HLEN as usize).is_err() {
-        return Err((skb, DropReason::NotSpecified));
+        return Err((skb, DropReason::DevHdr));
     }
     let mut features = offload::accepted(queue.settings.offload(), queue.settings.has_vnet_hdr());
     if skb.len() > LONGEST {

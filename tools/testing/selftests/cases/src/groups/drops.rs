@@ -6,13 +6,14 @@ use netlink_packet_route::link::LinkAttribute;
 use nix::errno::Errno;
 
 use crate::driver::Driver;
-use crate::frame;
+use crate::frame::{self, Packet, Protocol, ETHERNET_HEADER};
 use crate::ktap::Case;
 use crate::setup::Wire;
 use crate::sys::drops::Drops;
 use crate::sys::link::Macvtap;
 use crate::sys::memory::UNMAPPED;
 use crate::sys::tap::Tap;
+use crate::sys::tun::Tun;
 use crate::vnet::{self, VnetHeader};
 
 /// What the kernel says of a packet that is dropped without one.
@@ -88,7 +89,12 @@ pub fn cases(driver: Driver) -> Vec<Case> {
             assert_eq!(setup.drops.reasons(), wanted);
         })
     };
-    CASES.iter().map(case).collect()
+    let mut cases: Vec<_> = CASES.iter().map(case).collect();
+    let dropped = driver.has_our_tap();
+    cases.push(Case::new("packet without Ethernet header", move || {
+        without_ethernet_header(dropped);
+    }));
+    cases
 }
 
 fn arrive(setup: &Setup) {
@@ -153,4 +159,31 @@ fn write_with_a_bad_header(setup: &Setup) {
 fn write_without_link(setup: &Setup) {
     setup.wire.link.delete().expect("the link to be deleted");
     assert_eq!(setup.write(VnetHeader::default()), Ok(110));
+}
+
+/// tc puts one into the link. In C, a reader gets what lies before it, which
+/// may never have been written.
+fn without_ethernet_header(dropped: bool) {
+    let wire = Wire::new();
+    let tap = Tap::open(&wire.link);
+    let (tun, device) = Tun::of_packets("mt-tun");
+    device.silence();
+    device.set_up(true).expect("a device that is up");
+    device.redirect(&wire.link);
+    let drops = Drops::watch(frame::ETHERTYPE);
+    let before = wire.link.statistics().rx_dropped;
+    let frame = Packet::incoming(Protocol::Udp4, LENGTH).build();
+    let packet = &frame[ETHERNET_HEADER..];
+    let bytes = vnet::plain(packet);
+    assert_eq!(tun.send(&bytes), Ok(bytes.len()));
+    if dropped {
+        tap.assert_empty();
+    } else {
+        let (_, got) = tap.receive_frame();
+        assert_eq!(got.len(), frame.len());
+        frame::assert_same(&got[ETHERNET_HEADER..], packet);
+    }
+    let (count, reasons): (_, &[_]) = if dropped { (1, &["DEV_HDR"]) } else { (0, &[]) };
+    assert_eq!(drops.reasons(), reasons);
+    assert_eq!(wire.link.statistics().rx_dropped - before, count);
 }

@@ -217,9 +217,23 @@ impl Link {
         !self.qdisc(&["show"]).contains("backlog 0b 0p")
     }
 
+    /// What is received is received by another link instead.
+    pub fn redirect(&self, to: &Link) {
+        self.qdisc(&["add", "clsact"]);
+        let redirect = ["mirred", "ingress", "redirect", "dev", &to.name];
+        self.tc(
+            "filter",
+            &[&["add", "ingress", "matchall", "action"], &redirect[..]].concat(),
+        );
+    }
+
     fn qdisc(&self, arguments: &[&str]) -> String {
+        self.tc("qdisc", arguments)
+    }
+
+    fn tc(&self, object: &str, arguments: &[&str]) -> String {
         let (verb, rest) = arguments.split_first().expect("a verb");
-        let command = ["-statistics", "qdisc", verb, "dev", &self.name];
+        let command = ["-statistics", object, verb, "dev", &self.name];
         let ended = Command::new("tc").args(command).args(rest).output();
         let ended = ended.expect("tc");
         assert!(ended.status.success(), "{ended:?}");

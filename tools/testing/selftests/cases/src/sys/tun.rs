@@ -26,6 +26,15 @@ impl Tun {
 
     /// The same with an index that is always the same, unless it is 0.
     pub fn with_index(name: &str, index: u32) -> (Tun, Link) {
+        Tun::of_kind(libc::IFF_TAP, name, index)
+    }
+
+    /// One without a link layer: with packets of IP, each with a virtio-net header.
+    pub fn of_packets(name: &str) -> (Tun, Link) {
+        Tun::of_kind(libc::IFF_TUN, name, 0)
+    }
+
+    fn of_kind(kind: i32, name: &str, index: u32) -> (Tun, Link) {
         let module = Module::load("tun", &[]);
         let file = OpenOptions::new()
             .read(true)
@@ -33,7 +42,7 @@ impl Tun {
             .custom_flags(libc::O_NONBLOCK)
             .open("/dev/net/tun")
             .expect("/dev/net/tun");
-        let mut request = IfReq::new(libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
+        let mut request = IfReq::new(kind | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
         request.name[..name.len()].copy_from_slice(name.as_bytes());
         // SAFETY: The argument is a number that outlives the call.
         let done = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFINDEX, &index) };
