@@ -56,7 +56,7 @@ impl Private {
 // SAFETY: By the minor number and by the handler, tap finds the structure, and queues hold on to it:
 // the minor number is given back, and the link disconnected. The rest need not be dropped.
 unsafe impl NeverDropped<Macvtap> for Private {
-    fn unregistered(link: Link<'_, Macvtap>, held: &mut rtnl::Held) {
+    unsafe fn unregistered(link: Link<'_, Macvtap>, held: &mut rtnl::Held) {
         if let Some(number) = link.private().number.replace(None, held) {
             // SAFETY: The structure is valid. RTNL is held, and lent.
             unsafe { bindings::tap_free_minor(number.as_raw(), tap_of(&link)) };
@@ -64,7 +64,7 @@ unsafe impl NeverDropped<Macvtap> for Private {
     }
 
     /// When this returns, tap handles no more frames.
-    fn deleted(link: Link<'_, Macvtap>, held: &mut rtnl::Held) {
+    unsafe fn deleted(link: Link<'_, Macvtap>, held: &mut rtnl::Held) {
         if !link.private().connected.replace(false, held) {
             return;
         }
@@ -123,7 +123,8 @@ pub(crate) trait TapLink {
     /// `EBUSY` if someone else does.
     fn connect(&self, held: &mut rtnl::Held) -> Result;
 
-    /// Gives all queues the length of the device's transmit queue.
+    /// Gives all queues the length of the device's transmit queue. A link that is not connected has
+    /// none.
     ///
     /// # Errors
     ///
@@ -156,8 +157,11 @@ impl TapLink for Link<'_, Macvtap> {
         Ok(())
     }
 
-    fn resize_queues(&self, _held: &mut rtnl::Held) -> Result {
-        // SAFETY: The structure is valid. RTNL is held, and lent.
+    fn resize_queues(&self, held: &mut rtnl::Held) -> Result {
+        if !self.private().connected.get(held) {
+            return Ok(());
+        }
+        // SAFETY: The structure is valid, with its device set. RTNL is held, and lent.
         to_result(unsafe { bindings::tap_queue_resize(tap_of(self)) })
     }
 }
@@ -166,7 +170,7 @@ impl TapLink for Link<'_, Macvtap> {
 ///
 /// # Errors
 ///
-/// `EEXIST` if it has one, `EINVAL` if there is none left, `ENOMEM`.
+/// `EEXIST` if it has one, `ENODEV` if it is not connected, `EINVAL` if there is none left, `ENOMEM`.
 pub(crate) fn get_minor(
     link: &Registered<'_, Macvtap>,
     number: DeviceNumber,
@@ -176,9 +180,12 @@ pub(crate) fn get_minor(
     if link.private().number.get(held).is_some() {
         return Err(EEXIST);
     }
+    if !link.private().connected.get(held) {
+        return Err(ENODEV);
+    }
     let tap = tap_of(&link);
-    // SAFETY: The structure is valid, and stays so until `unregistered` has given the number back.
-    // RTNL is held, and lent.
+    // SAFETY: The structure is valid, with its device set, and stays so until `unregistered` has
+    // given the number back. RTNL is held, and lent.
     to_result(unsafe { bindings::tap_get_minor(number.as_raw(), tap) })?;
     link.private().number.set(Some(number), held);
     // SAFETY: The structure is valid; the field changes under RTNL.

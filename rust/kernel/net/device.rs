@@ -120,10 +120,18 @@ impl NetDevice {
     /// read-side critical section that this is called in.
     #[inline]
     pub fn is_registered(&self) -> bool {
-        const REGISTERED: u32 = bindings::netdev_reg_state_NETREG_REGISTERED;
+        self.state() == bindings::netdev_reg_state_NETREG_REGISTERED
+    }
+
+    /// Returns whether the device was unregistered, and its driver has nothing to do with it any more.
+    pub(super) fn was_unregistered(&self) -> bool {
+        self.state() == bindings::netdev_reg_state_NETREG_UNREGISTERED
+    }
+
+    #[inline]
+    fn state(&self) -> u32 {
         // SAFETY: By the type invariants, the field is valid for reading.
-        let state = unsafe { ptr::read_volatile(&raw const (*self.as_raw()).reg_state) };
-        u32::from(state) == REGISTERED
+        unsafe { ptr::read_volatile(&raw const (*self.as_raw()).reg_state) }.into()
     }
 
     /// Returns the length of the transmit queue, in packets.
@@ -150,37 +158,30 @@ impl NetDevice {
         unsafe { (*self.as_raw()).name }
     }
 
-    /// Returns the network namespace the device is in.
-    pub fn namespace<'a>(&'a self, _held: &'a rtnl::Held) -> &'a super::Namespace {
-        // SAFETY: By the type invariants, the device is valid.
-        let net = unsafe { bindings::dev_net(self.as_raw()) };
-        // SAFETY: A device leaves its namespace under RTNL only, and the namespace stays until all
-        // devices that were unregistered in it are freed. `Namespace` is transparent.
-        unsafe { &*net.cast() }
-    }
-
-    /// Returns the link-layer address as the bytes of a `struct sockaddr`.
+    /// Returns the link-layer address as the bytes of a `struct sockaddr`. They are zero if the device
+    /// is not registered any more.
     #[inline]
     pub fn mac_address(&self, held: &rtnl::Held) -> [u8; SOCKADDR_SIZE] {
         let mut sockaddr: bindings::sockaddr = pin_init::zeroed();
         let mut name = self.name(held);
-        // A device that is registered is found by its name, under RTNL; the address of another is
-        // zero.
-        //
-        // SAFETY: `sockaddr` is a local variable, the namespace is valid, and the name ends with a
-        // NUL.
-        unsafe {
-            bindings::netif_get_mac_address(
-                &mut sockaddr,
-                self.namespace(held).as_raw(),
-                name.as_mut_ptr().cast(),
-            );
+        if self.is_registered() {
+            // SAFETY: `sockaddr` is a local variable, and the name, by which the device is found, ends
+            // with a NUL. A device that is registered leaves its namespace under RTNL only, and the
+            // namespace stays as long.
+            unsafe {
+                bindings::netif_get_mac_address(
+                    &mut sockaddr,
+                    bindings::dev_net(self.as_raw()),
+                    name.as_mut_ptr().cast(),
+                );
+            }
         }
         // SAFETY: The structure has no padding, and all of it is initialised.
         unsafe { core::mem::transmute(sockaddr) }
     }
 
-    /// Sets the link-layer address to that of a `struct sockaddr`, as a user wants it.
+    /// Sets the link-layer address to that of a `struct sockaddr`, as a user wants it. Not to be
+    /// called when the device is just being registered.
     ///
     /// # Errors
     ///
@@ -211,9 +212,14 @@ impl NetDevice {
 
     /// Recomputes the features that are on, after what the driver wants has changed. A device that
     /// is not registered any more keeps its.
-    pub fn update_features(&self, _held: &mut rtnl::Held) {
+    ///
+    /// # Safety
+    ///
+    /// The device must not be one whose operations take a lock of its own (`netdev_need_ops_lock()`).
+    pub(crate) unsafe fn update_features(&self, _held: &mut rtnl::Held) {
         if self.is_registered() {
-            // SAFETY: The device is registered; RTNL is held, and lent, because notifiers run.
+            // SAFETY: The device is registered; RTNL is held, and lent, because notifiers run. By the
+            // safety requirements of this function, that is all.
             unsafe { bindings::netdev_update_features(self.as_raw()) };
         }
     }

@@ -57,11 +57,18 @@ use kernel::{
 /// and in any order.
 pub unsafe trait NeverDropped<T: LinkKind> {
     /// Undoes [`LinkKind::registered`], successful or not. The link has no node any more.
-    fn unregistered(link: Link<'_, T>, held: &mut rtnl::Held);
+    ///
+    /// # Safety
+    ///
+    /// The link must be leaving its network namespace.
+    unsafe fn unregistered(link: Link<'_, T>, held: &mut rtnl::Held);
 
-    /// Undoes [`LinkKind::newlink`], successful or not. The device is unregistered afterwards, or
-    /// could not be registered.
-    fn deleted(link: Link<'_, T>, held: &mut rtnl::Held);
+    /// Undoes [`LinkKind::newlink`], successful or not.
+    ///
+    /// # Safety
+    ///
+    /// The device must be about to be unregistered, or could not be registered.
+    unsafe fn deleted(link: Link<'_, T>, held: &mut rtnl::Held);
 }
 
 /// A kind of link over macvlan.
@@ -234,7 +241,9 @@ impl<'a, T: LinkKind> Link<'a, T> {
         // RTNL.
         unsafe { (*self.vlan()).set_features = features.bits() };
         // SAFETY: By the safety requirements of this function.
-        unsafe { NetDevice::from_raw(self.device()) }.update_features(held);
+        let device = unsafe { NetDevice::from_raw(self.device()) };
+        // SAFETY: macvlan links have no lock of their own.
+        unsafe { device.update_features(held) };
     }
 }
 

@@ -107,13 +107,17 @@ impl<T: Handler> Registration<T> {
         // SAFETY: By the safety requirements of this function; `block` is the first field.
         let handler = unsafe { &(*block.cast::<Self>()).handler };
         // SAFETY: By the safety requirements of this function, the device is valid meanwhile. With
-        // these events it is registered: `NETDEV_REGISTER` comes when nothing but the handlers of
-        // that can fail any more, and then the device is unregistered.
+        // these events it is registered, or was: `NETDEV_REGISTER` comes when nothing but the
+        // handlers of that can fail any more, and then the device is unregistered.
         let device = unsafe {
             NetDevice::from_raw(bindings::netdev_notifier_info_to_dev(
                 info.cast_const().cast(),
             ))
         };
+        // While somebody keeps a device that was unregistered, who does is told so again and again.
+        if device.was_unregistered() {
+            return bindings::NOTIFY_DONE as c_int;
+        }
         // SAFETY: By the safety requirements of this function.
         let held = unsafe { rtnl::Held::assume() };
         match handler.event(event, device, held) {

@@ -44,7 +44,7 @@ impl NetDevice {
     ///
     /// `ENODEV` if the device is not registered any more, `EINVAL` if it is no Ethernet device or
     /// there is no such VLAN, `ENOMEM`, and what the driver returns.
-    pub fn receive(&self, what: Reception, held: &mut rtnl::Held) -> Result {
+    pub(crate) fn receive(&self, what: Reception, held: &mut rtnl::Held) -> Result {
         if !self.is_registered() {
             return Err(ENODEV);
         }
@@ -63,12 +63,17 @@ impl NetDevice {
     }
 
     /// Gives up what [`receive`](Self::receive) has asked for.
-    pub fn stop_receiving(&self, what: Reception, held: &mut rtnl::Held) {
+    ///
+    /// # Safety
+    ///
+    /// That must have succeeded once more often than this was called, and the device must not have
+    /// left its driver's `ndo_uninit()` behind: drivers pass this on to devices below theirs.
+    pub(crate) unsafe fn stop_receiving(&self, what: Reception, held: &mut rtnl::Held) {
         if self.check(what, held).is_err() {
             return;
         }
         let dev = self.as_raw();
-        // SAFETY: The device is valid. Otherwise as above; what nobody has asked for is not found.
+        // SAFETY: By the safety requirements of this function; otherwise as above.
         unsafe {
             match what {
                 Reception::Unicast(address) => drop(bindings::dev_uc_del(dev, address.as_ptr())),

@@ -78,9 +78,14 @@ impl<'a, T: LinkKind> Registered<'a, T> {
 }
 
 /// Undoes all of [`LinkKind::registered`].
-fn leave<T: LinkKind>(link: Link<'_, T>, held: &mut rtnl::Held) {
+///
+/// # Safety
+///
+/// The link must be leaving its network namespace.
+unsafe fn leave<T: LinkKind>(link: Link<'_, T>, held: &mut rtnl::Held) {
     drop(link.node().replace(None, held));
-    T::Private::unregistered(link, held);
+    // SAFETY: By the safety requirements of this function.
+    unsafe { T::Private::unregistered(link, held) };
 }
 
 /// What follows the links of a kind.
@@ -98,7 +103,11 @@ impl<T: LinkKind> Handler for Events<T> {
             Event::Register => {
                 // INVARIANT: `link` was made of it; RTNL is held until this returns.
                 let registered = Registered { link, device };
-                T::registered(&self.common, registered, held).inspect_err(|_| leave(link, held))?;
+                T::registered(&self.common, registered, held).inspect_err(|_| {
+                    // SAFETY: The link is unregistered then, or in its new namespace without a node,
+                    // as if it had left.
+                    unsafe { leave(link, held) }
+                })?;
                 // SAFETY: The link is registered, and stays so until this returns.
                 unsafe { Configurable::new(link) }
                     .enter(held)
@@ -109,9 +118,11 @@ impl<T: LinkKind> Handler for Events<T> {
                     })
             }
             Event::Unregister => {
-                // SAFETY: The link was registered until now, and its lower device is still there.
+                // SAFETY: The link was registered until now, and is as good as that until handlers
+                // of this event have returned: `ndo_uninit()` comes after them.
                 unsafe { Configurable::new(link) }.leave(held);
-                leave(link, held);
+                // SAFETY: The event says so.
+                unsafe { leave(link, held) };
                 Ok(())
             }
             Event::ChangeTxQueueLen => T::tx_queue_len_changed(link, held),

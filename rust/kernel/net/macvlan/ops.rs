@@ -235,7 +235,10 @@ impl<T: LinkKind> LinkOps<T> {
                     // because notifiers run.
                     to_result(unsafe { bindings::macvlan_common_newlink(dev, params, extack) })
                 })
-                .inspect_err(|_| T::Private::deleted(link, held))?;
+                .inspect_err(|_| {
+                    // SAFETY: The device could not be registered.
+                    unsafe { T::Private::deleted(link, held) }
+                })?;
             if !request.has_options() {
                 return Ok(0);
             }
@@ -328,7 +331,7 @@ impl<T: LinkKind> LinkOps<T> {
 
     /// # Safety
     ///
-    /// `dev` must be valid and made with this table. The caller holds RTNL or is in an RCU
+    /// `dev` must be valid, made with this table, and registered. The caller holds RTNL or is in an RCU
     /// read-side critical section.
     unsafe extern "C" fn size(dev: *const bindings::net_device) -> usize {
         // SAFETY: By the safety requirements of this function.
@@ -343,8 +346,8 @@ impl<T: LinkKind> LinkOps<T> {
 
     /// # Safety
     ///
-    /// `skb` must be valid, and nobody else use it, `dev` be valid and made with this table. The
-    /// caller holds RTNL or is in an RCU read-side critical section.
+    /// `skb` must be valid, and nobody else use it, `dev` be valid, made with this table, and
+    /// registered. The caller holds RTNL or is in an RCU read-side critical section.
     unsafe extern "C" fn fill_info(
         skb: *mut bindings::sk_buff,
         dev: *const bindings::net_device,
@@ -378,14 +381,16 @@ impl<T: LinkKind> LinkOps<T> {
         // SAFETY: As above; the link is registered.
         let (configurable, held) = unsafe { (Configurable::new(link), rtnl::Held::assume()) };
         configurable.end(held);
-        T::Private::deleted(link, held);
-        // SAFETY: As above.
-        unsafe { bindings::macvlan_dellink(dev, head) };
+        // SAFETY: As above; the device is unregistered by what follows.
+        unsafe {
+            T::Private::deleted(link, held);
+            bindings::macvlan_dellink(dev, head);
+        }
     }
 
     /// # Safety
     ///
-    /// `dev` must be valid and made with this table. The caller holds RTNL or is in an RCU
+    /// `dev` must be valid, made with this table, and registered. The caller holds RTNL or is in an RCU
     /// read-side critical section.
     unsafe extern "C" fn link_net(dev: *const bindings::net_device) -> *mut bindings::net {
         // SAFETY: By the safety requirements of this function; macvlan's data comes first, and

@@ -72,7 +72,7 @@ pub trait Options: Sized + Send + Sync + 'static {
     /// flag `nopromisc` while it has these options.
     fn is_promiscuous(&self) -> bool;
 
-    /// Returns what the link wants to receive.
+    /// Returns what the link wants to receive, each time the same.
     fn receptions(&self) -> &[Reception];
 
     /// Returns how much space [`fill`](Self::fill) needs, in bytes.
@@ -89,7 +89,7 @@ pub trait Options: Sized + Send + Sync + 'static {
 /// The options of a link.
 #[pin_data]
 pub(super) struct Current<O> {
-    // A lock of its own: users are told of it without RTNL.
+    // A lock of its own: users may be told of it without RTNL.
     #[pin]
     options: SpinLock<Option<Arc<O>>>,
     /// Whether devices have been asked for what these want to receive.
@@ -174,16 +174,29 @@ impl<'a, T: LinkKind> Configurable<'a, T> {
     /// Asks for all of these, or for nothing.
     fn ask(&self, all: &[Reception], held: &mut rtnl::Held) -> Result {
         for (done, &what) in all.iter().enumerate() {
-            self.whom(what)
-                .receive(what, held)
-                .inspect_err(|_| self.give_up(all.iter().take(done), held))?;
+            self.whom(what).receive(what, held).inspect_err(|_| {
+                // SAFETY: So far, it has asked for these.
+                unsafe { self.give_up(all.iter().take(done), held) }
+            })?;
         }
         Ok(())
     }
 
-    fn give_up<'b>(&self, all: impl IntoIterator<Item = &'b Reception>, held: &mut rtnl::Held) {
-        all.into_iter()
-            .for_each(|&what| self.whom(what).stop_receiving(what, held));
+    /// Gives up what [`ask`](Self::ask) has asked for.
+    ///
+    /// # Safety
+    ///
+    /// It must have asked for all of these, and for each more often than this was called for it.
+    unsafe fn give_up<'b>(
+        &self,
+        all: impl IntoIterator<Item = &'b Reception>,
+        held: &mut rtnl::Held,
+    ) {
+        for &what in all {
+            // SAFETY: By the safety requirements of this function. By the type invariants, the link
+            // and its lower device are registered.
+            unsafe { self.whom(what).stop_receiving(what, held) };
+        }
     }
 
     /// Does what a user asks for. `macvlan` does macvlan's part, with other flags than the user has
@@ -227,13 +240,17 @@ impl<'a, T: LinkKind> Configurable<'a, T> {
         let ours = flags.filter(|_| new.is_some() || old.is_some());
         // SAFETY: By the type invariants, the link is registered. RTNL is held.
         let changed = unsafe { changing_flags(self.link.vlan(), ours, || macvlan(flags, held)) };
-        changed.inspect_err(|_| self.give_up(added, held))?;
+        changed.inspect_err(|_| {
+            // SAFETY: It has just asked for these.
+            unsafe { self.give_up(added, held) }
+        })?;
         current.nopromisc.set(nopromisc, held);
         if changes {
             let asked = current.asked.replace(new.is_some(), held);
             current.replace(new);
             if let (true, Some(old)) = (asked, old) {
-                self.give_up(old.receptions(), held);
+                // SAFETY: As `asked` said, it had asked for these when they came to be the options.
+                unsafe { self.give_up(old.receptions(), held) };
             }
         }
         Ok(())
@@ -245,7 +262,8 @@ impl<'a, T: LinkKind> Configurable<'a, T> {
             self.current().asked.replace(false, held),
             self.current().get(),
         ) {
-            self.give_up(options.receptions(), held);
+            // SAFETY: As `asked` said, it has asked for these.
+            unsafe { self.give_up(options.receptions(), held) };
         }
     }
 
