@@ -36,13 +36,23 @@ use kernel::{
 /// [`async_files`](Self::async_files) must return the same list each time, which stays until the value
 /// is dropped.
 pub unsafe trait FileOwned: ForeignOwnable {
-    /// Sets which open file owns this; null if none does any more.
+    /// Makes an open file the owner of this.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if another one is.
     ///
     /// # Safety
     ///
-    /// Unless `file` is null, it must be valid until this is called with another one, and for a
-    /// grace period longer.
-    unsafe fn set_file(&self, file: *mut bindings::file);
+    /// `file` must be valid until [`unset_file`](Self::unset_file), and for a grace period longer.
+    unsafe fn set_file(&self, file: *mut bindings::file) -> Result;
+
+    /// Makes an owner of this none any more.
+    ///
+    /// # Safety
+    ///
+    /// The owner must be closing, so that nobody uses it.
+    unsafe fn unset_file(&self);
 
     /// Returns the list that the file is on while it has `O_ASYNC`.
     fn async_files<'a>(borrowed: &'a Self::Borrowed<'_>) -> &'a AsyncFiles;
@@ -153,7 +163,7 @@ impl<T: Operations> FileOperations<T> {
             // reused for anything else within a grace period (`SLAB_TYPESAFE_BY_RCU`). A file that
             // is being opened is not used by anyone else.
             unsafe {
-                ptr.set_file(file);
+                ptr.set_file(file)?;
                 (*file).private_data = ptr.into_foreign();
                 if T::NOWAIT {
                     (*file).f_mode |= bindings::FMODE_NOWAIT;
@@ -170,8 +180,8 @@ impl<T: Operations> FileOperations<T> {
         // SAFETY: By the safety requirements of this function, `open` has stored this, and nobody
         // borrows it any more.
         let ptr = unsafe { T::Ptr::from_foreign((*file).private_data) };
-        // SAFETY: Null is always good.
-        unsafe { ptr.set_file(core::ptr::null_mut()) };
+        // SAFETY: By the safety requirements of this function; `open` has made it the owner.
+        unsafe { ptr.unset_file() };
         T::release(ptr);
         0
     }

@@ -24,12 +24,16 @@ use bindings_net as bindings;
 use core::{
     marker::PhantomData,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     prelude::*,
     sync::atomic::{
         atomic_store,
+        Atomic,
         Relaxed, //
     },
     types::ForeignOwnable, //
@@ -146,12 +150,22 @@ impl<T: SocketOps> Deref for SockBorrow<'_, T> {
 
 // SAFETY: The list is a field of the socket, which stays while there is a reference.
 unsafe impl<T: SocketOps> FileOwned for SockRef<T> {
-    unsafe fn set_file(&self, file: *mut bindings::file) {
+    unsafe fn set_file(&self, file: *mut bindings::file) -> Result {
         // INVARIANT: By the safety requirements of this function.
-        // SAFETY: By the type invariants of `Sock`, the field is valid. netfilter looks at the
-        // credentials of a packet's file: it reads the field by `READ_ONCE()`, while it changes,
-        // and the file in the same RCU read-side critical section.
-        unsafe { atomic_store(&raw mut (*self.as_socket()).file, file, Relaxed) };
+        // SAFETY: By the type invariants of `Sock`, the field is valid.
+        let owner = unsafe { Atomic::from_ptr(&raw mut (*self.as_socket()).file) };
+        owner
+            .cmpxchg(ptr::null_mut(), file, Relaxed)
+            .map(drop)
+            .map_err(|_| EBUSY)
+    }
+
+    unsafe fn unset_file(&self) {
+        // SAFETY: By the type invariants of `Sock`, the field is valid. netfilter and classifiers
+        // look at the credentials of a packet's file while this changes: as for any other socket,
+        // of which `sock_release()` does the same. They use the file in the RCU read-side critical
+        // section in which they have read the field.
+        unsafe { atomic_store(&raw mut (*self.as_socket()).file, ptr::null_mut(), Relaxed) };
     }
 
     fn async_files<'a>(borrowed: &'a SockBorrow<'_, T>) -> &'a AsyncFiles {
