@@ -482,6 +482,14 @@ impl SkBuff {
         Ok(())
     }
 
+    /// Says that the packet's pages are somebody's who may read and write them meanwhile, so that
+    /// nobody else writes there.
+    pub(super) fn share_pages(&mut self) {
+        // SAFETY: By the type invariants, the shared info is valid, and changes through `&mut self`
+        // only.
+        unsafe { (*self.shinfo()).flags |= bindings::SKBFL_SHARED_FRAG as u8 };
+    }
+
     /// Says that the packet's pages are a sender's, who is told when they are not used any more
     /// (`skb_zcopy_init()`).
     ///

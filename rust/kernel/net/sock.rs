@@ -402,10 +402,11 @@ impl<T: SocketOps> Sock<T> {
         // C counts what there is by an `int`.
         c_int::try_from(iter.len()).map_err(|_| EMSGSIZE)?;
         let linear = linear.min(iter.len());
-        let skb = self.alloc(reserve, linear, 0, nonblock)?;
+        let mut skb = self.alloc(reserve, linear, 0, nonblock)?;
         // SAFETY: The packet is valid, and nobody else knows it. All of its linear part is written,
         // or it is dropped.
         let mapped = unsafe { bindings::zerocopy_sg_from_iter(skb.as_raw(), iter.as_raw()) };
+        skb.share_pages();
         Self::filled(skb, mapped)
     }
 

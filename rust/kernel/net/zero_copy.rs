@@ -41,6 +41,11 @@ impl ZeroCopy {
         Self { ptr }
     }
 
+    /// Returns whether this is the duty to tell the sender at `ptr`.
+    pub(super) fn is(&self, ptr: NonNull<bindings::ubuf_info>) -> bool {
+        self.ptr == ptr
+    }
+
     /// Gives the duty away.
     pub(super) fn into_raw(self) -> *mut bindings::ubuf_info {
         ManuallyDrop::new(self).ptr.as_ptr()

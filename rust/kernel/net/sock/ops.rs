@@ -148,26 +148,27 @@ impl<T: SocketOps> Sock<T> {
             // Now, because no error may follow when the sender was told.
             c_int::try_from(len).map_err(|_| EMSGSIZE)?;
 
-            let mut sender = control
+            let waits = control
                 .filter(|control| u32::from(control.type_) == bindings::TUN_MSG_UBUF)
-                .and_then(|control| NonNull::new(control.ptr.cast()))
-                // SAFETY: By the safety requirements of this function. If this fails, which is said
-                // to the caller, that completes it.
-                .map(|sender| unsafe { ZeroCopy::from_raw(sender) });
-            let waits = sender.is_some();
+                .and_then(|control| NonNull::new(control.ptr.cast()));
+            // SAFETY: By the safety requirements of this function. If this fails, which is said to
+            // the caller, that completes it.
+            let mut sender = waits.map(|waits| unsafe { ZeroCopy::from_raw(waits) });
             let nonblock = flags & bindings::MSG_DONTWAIT != 0;
             let sent = T::sendmsg(this, from, &mut sender, nonblock);
-            let sent = match sender {
-                // The packet has it: so it was sent, and the caller must not be told otherwise.
-                None if waits => Ok(len),
+            let sent = match waits {
                 None => sent,
-                Some(sender) => {
-                    if sent.is_err() {
-                        // The caller completes it.
-                        let _ = sender.into_raw();
+                Some(waits) => match sender.filter(|sender| sender.is(waits)) {
+                    // The packet has it: so it was sent, and the caller must not be told otherwise.
+                    None => Ok(len),
+                    Some(sender) => {
+                        if sent.is_err() {
+                            // The caller completes it.
+                            let _ = sender.into_raw();
+                        }
+                        sent
                     }
-                    sent
-                }
+                },
             };
             // CAST: The message is not longer than that.
             Ok(sent?.min(len) as c_int)
