@@ -100,6 +100,8 @@ impl SkbArray {
     }
 
     /// Takes the oldest packet out of the ring.
+    ///
+    /// If others do so with bottom halves off, they must be off here, too.
     #[inline(always)]
     pub fn consume(&self) -> Option<SkBuff> {
         // SAFETY: By the type invariants, the ring is initialised; it is borrowed.

@@ -100,9 +100,9 @@ pub struct List<T: Linked> {
 }
 
 // SAFETY: The list is accessed with evidence of RTNL only; its objects may be on any thread.
-unsafe impl<T: Linked> Send for List<T> where T::Ref: Send {}
-// SAFETY: As above.
-unsafe impl<T: Linked> Sync for List<T> where T::Ref: Send {}
+unsafe impl<T: Linked + Sync> Send for List<T> where T::Ref: Send {}
+// SAFETY: As above; others may use one at the same time by references of their own.
+unsafe impl<T: Linked + Sync> Sync for List<T> where T::Ref: Send {}
 
 impl<T: Linked> List<T> {
     /// Appends an object. Gives it back if it is on a list already.
