@@ -47,7 +47,7 @@ pub unsafe trait FileOwned: ForeignOwnable {
     /// `file` must be valid until [`unset_file`](Self::unset_file), and for a grace period longer.
     unsafe fn set_file(&self, file: *mut bindings::file) -> Result;
 
-    /// Makes an owner of this none any more.
+    /// No file owns this any more.
     ///
     /// # Safety
     ///
@@ -71,7 +71,8 @@ pub trait Operations: Sized {
     /// Whether reads and writes honour `IOCB_NOWAIT`.
     const NOWAIT: bool;
 
-    /// Opens a file of the node with a device number.
+    /// Opens a file of the node with a device number. Opening fails with `EBUSY` if what this returns
+    /// has an owner.
     fn open(number: DeviceNumber) -> Result<Self::Ptr>;
 
     /// Closes a file: nobody uses it any more.
