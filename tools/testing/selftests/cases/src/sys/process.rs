@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -231,6 +232,13 @@ impl Worker {
 
     pub fn process(&self) -> Pid {
         self.0
+    }
+
+    /// Whether it has a file open.
+    pub fn has_open(&self, path: &str) -> bool {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.0)).expect("its files");
+        let mut files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.any(|file| file == Path::new(path))
     }
 
     /// Stops it, and lets it go on.

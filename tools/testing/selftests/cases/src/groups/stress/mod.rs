@@ -74,7 +74,6 @@ const RACES: &[(&str, fn())] = &[
     ("resized", queues::resized),
     ("offloads switched", queues::offloads_switched),
     ("headers switched", queues::headers_switched),
-    ("send buffer", queues::send_buffer),
     ("address", queues::address),
     ("lower deleted", links::lower_deleted),
     ("lower changed", || {
@@ -113,6 +112,9 @@ pub fn cases(driver: Driver) -> Vec<Case> {
         .collect();
     cases.push(race("one index twice".into(), move || {
         links::one_index_twice(driver)
+    }));
+    cases.push(race("send buffer".into(), move || {
+        queues::send_buffer(told)
     }));
     cases.push(race("io_uring".into(), move || users::io_uring(told)));
     if told {

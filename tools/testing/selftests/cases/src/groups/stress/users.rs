@@ -16,7 +16,6 @@ use nix::unistd::{gettid, Pid};
 use super::race::{at_once, times, Once, Race, SEED};
 use super::traffic::{self, assert_usable, Frames, BUFFER};
 use crate::frame::{self, Packet, Protocol};
-use crate::holdings::Holdings;
 use crate::ktap;
 use crate::setup::Wire;
 use crate::sys::cgroup::Freezer;
@@ -393,7 +392,6 @@ pub fn killed() {
     let wire = Wire::new();
     // What is written waits there, and the writers for it.
     wire.link.delay(1);
-    let before = Holdings::settled();
     let flood = Worker::start(|| {
         process::pin_to_cpu(0);
         let mut send = traffic::send(&wire.peer_link);
@@ -411,7 +409,7 @@ pub fn killed() {
                 process::pin_to_cpu(1);
                 call(&wire);
             });
-            wait::until("a queue", || Holdings::now() != before);
+            wait::until("a queue", || worker.has_open(&wire.link.node()));
             thread::sleep(Duration::from_micros(rng.u64(..5000)));
             worker.kill();
             while wire.peer.receive_now().is_some() {}

@@ -2,6 +2,7 @@
 //! vhost-net on queues that change, are closed, and lose their link.
 
 use std::mem;
+use std::slice;
 
 use fastrand::Rng;
 use netlink_packet_route::link::LinkAttribute;
@@ -17,6 +18,7 @@ use crate::sys::netns::Netns;
 use crate::sys::process;
 use crate::sys::tap::Tap;
 use crate::sys::vhost::{Vhost, HEADER_SIZE, RING_SIZE};
+use crate::sys::wait;
 use crate::vnet::VnetHeader;
 
 fn packet(length: usize) -> Vec<u8> {
@@ -89,11 +91,39 @@ pub fn attached(way: Way) {
         })
         .with("frames arrived", 0, traffic::discard(&mut wire.peer))
         .run();
+    taps.clear();
+    drop(settings);
+    let last = queue(way, &wire.link);
+    vhost.attach(&last);
+    // The only queue.
+    tap.set_queue(libc::IFF_DETACH_QUEUE).expect("detach");
+    assert_moves(vhost, wire);
     let Setup {
         vhost, tap, wire, ..
     } = setup;
-    drop((vhost, tap, taps, settings));
+    drop((vhost, tap, last));
     assert_usable(&wire, &wire.link);
+}
+
+/// After whatever it has still to do, vhost moves a packet each way.
+fn assert_moves(vhost: &mut Vhost, wire: &mut Wire) {
+    let sent = packet(1501);
+    wait::until("the ring to be sent", || {
+        while vhost.transmit.used().is_some() {}
+        vhost.transmit.room() == usize::from(RING_SIZE)
+    });
+    vhost.send(slice::from_ref(&sent));
+    wait::until("a packet to leave", || {
+        let left = wire.peer.receive_now();
+        left.is_some_and(|left| left.frame == sent[HEADER_SIZE..])
+    });
+    offer(vhost);
+    let sent = frame::incoming(1501);
+    wire.peer.send(&sent);
+    wait::until("a packet to arrive", || {
+        let arrived = vhost.receive_now();
+        arrived.is_some_and(|arrived| arrived[HEADER_SIZE..] == sent)
+    });
 }
 
 /// Packets are under way, with pages of this program if they are not copied, when their link
