@@ -144,6 +144,8 @@ test_macvtap_and_ipvtap_loaded_at_once() {
 			in_c_wait
 		done
 		wait
+		loaded macvtap || fail "macvtap is not loaded"
+		loaded ipvtap || fail "ipvtap is not loaded"
 		new_lower
 		new_macvtap
 		present "$(node_of mt-tap)"
