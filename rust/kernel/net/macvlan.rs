@@ -60,7 +60,7 @@ pub unsafe trait NeverDropped<T: LinkKind> {
     ///
     /// # Safety
     ///
-    /// The link must be leaving its network namespace.
+    /// The link must be leaving its network namespace, or [`LinkKind::registered`] have failed.
     unsafe fn unregistered(link: Link<'_, T>, held: &mut rtnl::Held);
 
     /// Undoes [`LinkKind::newlink`], successful or not.

@@ -81,7 +81,7 @@ impl<'a, T: LinkKind> Registered<'a, T> {
 ///
 /// # Safety
 ///
-/// The link must be leaving its network namespace.
+/// The link must be leaving its network namespace, or [`LinkKind::registered`] have failed.
 unsafe fn leave<T: LinkKind>(link: Link<'_, T>, held: &mut rtnl::Held) {
     drop(link.node().replace(None, held));
     // SAFETY: By the safety requirements of this function.
@@ -104,8 +104,7 @@ impl<T: LinkKind> Handler for Events<T> {
                 // INVARIANT: `link` was made of it; RTNL is held until this returns.
                 let registered = Registered { link, device };
                 T::registered(&self.common, registered, held).inspect_err(|_| {
-                    // SAFETY: The link is unregistered then, or in its new namespace without a node,
-                    // as if it had left.
+                    // SAFETY: It has failed.
                     unsafe { leave(link, held) }
                 })?;
                 // SAFETY: The link is registered, and stays so until this returns.
